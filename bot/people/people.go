@@ -1,0 +1,48 @@
+// Package people knows persons, their accounts, and what they may do in which project.
+//
+// A person is a human with many accounts; quorums count persons, never accounts. An account is
+// matched by its immutable id, never by a name that its owner can change. The package is pure: a
+// [Directory] is a value that says how things stand, with the versions of what it says.
+package people
+
+import "time"
+
+// PersonID names a person for ever, e.g. "maria". It is given by an admin, never by a platform.
+type PersonID string
+
+// Account is one account of a person on one source ("slack:T024BE7LD", "gitlab:git.example",
+// "unix", "console"). ID is immutable on that source; Handle is only for showing.
+type Account struct {
+	Source string `json:"source"`
+	ID     string `json:"id"`
+	Handle string `json:"handle,omitempty"`
+}
+
+func (a Account) String() string { return a.Source + ":" + a.ID }
+
+// Person is one human.
+type Person struct {
+	ID       PersonID  `json:"id"`
+	Name     string    `json:"name"`
+	Mail     string    `json:"mail,omitempty"`
+	Accounts []Account `json:"accounts,omitempty"`
+	Bot      bool      `json:"bot,omitempty"`  // never counts and never commands
+	Gone     bool      `json:"gone,omitempty"` // left: keeps the history, has no role any more
+}
+
+// Grant gives a person a role in a project from From until Until (zero: without end).
+// Project "*" is every project. By is who granted it; For is set on a delegation: the person
+// whose role this one stands in for, so that the two of them count as one.
+type Grant struct {
+	ID      string    `json:"id"`
+	Person  PersonID  `json:"person"`
+	Role    string    `json:"role"`
+	Project string    `json:"project"`
+	From    time.Time `json:"from,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+	By      PersonID  `json:"by,omitempty"`
+	For     PersonID  `json:"for,omitempty"`
+}
+
+// Admin is the role that may grant every other role.
+const Admin = "admin"
