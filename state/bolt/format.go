@@ -1,0 +1,59 @@
+package bolt
+
+import (
+	"fmt"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+
+	"slipway/bot/engine"
+	"slipway/bot/errs"
+	"slipway/state"
+)
+
+// Format is the version of the layout that this package writes. It also reads all older ones.
+const Format = 1
+
+// formatKey is the record that holds the version, in decimal digits.
+func formatKey() engine.Key { return engine.Key{Space: "meta", ID: "format"} }
+
+// checkFormat writes the version into an empty database and refuses one it does not understand.
+func checkFormat(op, path string, b *bbolt.DB) error {
+	key := formatKey()
+	var found []byte
+	empty := true
+	err := b.View(func(tx *bbolt.Tx) error {
+		first, _ := tx.Cursor().First()
+		empty = first == nil
+		if meta := tx.Bucket([]byte(key.Space)); meta != nil {
+			found = append(found, meta.Get([]byte(key.ID))...)
+		}
+		return nil
+	})
+	if err != nil {
+		return state.DiskError(op, path, err)
+	}
+	if empty {
+		err := b.Update(func(tx *bbolt.Tx) error {
+			meta, err := tx.CreateBucketIfNotExists([]byte(key.Space))
+			if err != nil {
+				return err
+			}
+			return meta.Put([]byte(key.ID), []byte(strconv.Itoa(Format)))
+		})
+		if err != nil {
+			return state.DiskError(op, path, err)
+		}
+		return nil
+	}
+	version, err := strconv.Atoi(string(found))
+	switch {
+	case found == nil || err != nil || version < 1:
+		return errs.E(op, errs.Invalid, fmt.Errorf("%s is a database, but not of slipway", path)).
+			Hint("Correct the path in the configuration.")
+	case version > Format:
+		return errs.E(op, errs.Invalid, fmt.Errorf("%s was written by a newer slipway: its format is %d, and this one knows up to %d",
+			path, version, Format)).Hint("Start the newer slipway, or restore a backup made by this one.")
+	}
+	return nil
+}
