@@ -1,0 +1,187 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+)
+
+// Bind gives the family's own actions. They are pure but for the time: now tells it, once per
+// release, since a changelog and a tag bear a date that must not change afterwards.
+func Bind(now func() time.Time) ([]action.Bound, error) {
+	stamp, err1 := action.Of(action.Contract{Name: "release.stamp", Version: 1, Policy: action.Read,
+		Doc: "Fixes the time that changelog and tag will bear."}, pure[StampIn, StampOut](func(StampIn) (StampOut, error) {
+		t := now().UTC().Truncate(time.Second)
+		return StampOut{Time: t.Format(time.RFC3339), Unix: strconv.FormatInt(t.Unix(), 10)}, nil
+	}))
+	version, err2 := action.Of(action.Contract{Name: "release.version", Version: 1, Policy: action.Read,
+		Doc: "Checks the version against the project's scheme and its releases."}, pure[VersionIn, VersionOut](checkVersion))
+	changelog, err3 := action.Of(action.Contract{Name: "release.changelog", Version: 1, Policy: action.Read,
+		Doc: "Writes the changelog entry from the git log."}, pure[ChangelogIn, ChangelogOut](writeChangelog))
+	notes, err4 := action.Of(action.Contract{Name: "release.notes", Version: 1, Policy: action.Read,
+		Doc: "Writes the release notes and the announcement."}, pure[NotesIn, NotesOut](writeNotes))
+	return []action.Bound{stamp, version, changelog, notes}, errors.Join(err1, err2, err3, err4)
+}
+
+// pure is an action that only computes: it is never done already, and doing it again is harmless.
+type pure[In, Out any] func(In) (Out, error)
+
+func (f pure[In, Out]) Probe(context.Context, action.Key, In) (out Out, found bool, err error) {
+	return out, false, nil
+}
+
+func (f pure[In, Out]) Do(_ context.Context, _ action.Key, in In) (Out, error) { return f(in) }
+
+// StampIn and StampOut are those of release.stamp@1.
+type StampIn struct{}
+type StampOut struct {
+	Time string `cel:"time" json:"time" kind:"time"`
+	Unix string `cel:"unix" json:"unix" doc:"the same time in seconds since 1970"`
+}
+
+// VersionIn and VersionOut are those of release.version@1.
+type VersionIn struct {
+	Version string   `cel:"version" json:"version" kind:"version"`
+	Scheme  string   `cel:"scheme" json:"scheme"`
+	Tags    []string `cel:"tags" json:"tags" doc:"release tags that exist"`
+}
+type VersionOut struct {
+	Tag      string   `cel:"tag" json:"tag"`
+	Debian   string   `cel:"debian" json:"debian" doc:"version of the package: 2019.01-1"`
+	Warnings []string `cel:"warnings" json:"warnings"`
+}
+
+func checkVersion(in VersionIn) (VersionOut, error) {
+	scheme, err := ParseScheme(in.Scheme)
+	if err != nil {
+		return VersionOut{}, err
+	}
+	v, err := NewVersion(scheme, in.Version)
+	if err != nil {
+		return VersionOut{}, err
+	}
+	out := VersionOut{Tag: v.Text, Debian: v.Debian(1), Warnings: []string{}}
+	for _, f := range LintVersion(v, in.Tags) {
+		if f.Severity == Error {
+			return VersionOut{}, errs.E("release.version", errs.Invalid, errors.New(f.Text)).Hint("%s", f.Fix)
+		}
+		out.Warnings = append(out.Warnings, f.Text)
+	}
+	return out, nil
+}
+
+// ChangelogIn and ChangelogOut are those of release.changelog@1.
+type ChangelogIn struct {
+	Version string   `cel:"version" json:"version" kind:"version"`
+	Scheme  string   `cel:"scheme" json:"scheme"`
+	Package string   `cel:"package" json:"package" doc:"name in the changelog"`
+	Suite   string   `cel:"suite" json:"suite"`
+	Message string   `cel:"message,optional" json:"message,omitempty" doc:"first line; by default it names the version"`
+	Lines   []string `cel:"lines" json:"lines" doc:"one-line log since the last release"`
+	By      string   `cel:"by" json:"by" doc:"Name <mail>"`
+	Date    string   `cel:"date" json:"date" kind:"time"`
+	Path    string   `cel:"path" json:"path" doc:"file of the changelog in the repository"`
+}
+type ChangelogOut struct {
+	Entry  string            `cel:"entry" json:"entry"`
+	Digest string            `cel:"digest" json:"digest" kind:"digest"`
+	Files  map[string]string `cel:"files" json:"files" doc:"path → entry, for the release commit"`
+}
+
+func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
+	const op = "release.changelog"
+	scheme, err := ParseScheme(in.Scheme)
+	if err != nil {
+		return ChangelogOut{}, err
+	}
+	v, err := NewVersion(scheme, in.Version)
+	if err != nil {
+		return ChangelogOut{}, err
+	}
+	by, err := mail.ParseAddress(in.By)
+	if err != nil {
+		return ChangelogOut{}, errs.E(op, errs.Invalid, fmt.Errorf("%q is no name with an address", in.By)).
+			Hint("Write the project's tagger as Name <mail@example.org>")
+	}
+	date, err := time.Parse(time.RFC3339, in.Date)
+	if err != nil {
+		return ChangelogOut{}, errs.E(op, errs.Invalid, fmt.Errorf("%q is no time", in.Date)).Hint("Write it as 2019-01-31T12:00:00Z")
+	}
+	message := in.Message
+	if message == "" {
+		message = "New upstream release " + v.Text
+	}
+	entry := ReleaseEntry(in.Package, v, message, in.Lines, by.Name, by.Address, date)
+	entry.Distribution = in.Suite
+	text, err := entry.Render()
+	if err != nil {
+		return ChangelogOut{}, err
+	}
+	return ChangelogOut{Entry: text, Digest: action.DigestOf([]byte(text)), Files: map[string]string{in.Path: text + "\n"}}, nil
+}
+
+// NotesIn and NotesOut are those of release.notes@1.
+type NotesIn struct {
+	Project     string   `cel:"project" json:"project"`
+	Version     string   `cel:"version" json:"version" kind:"version"`
+	Scheme      string   `cel:"scheme" json:"scheme"`
+	Since       string   `cel:"since" json:"since" doc:"the last release, or empty"`
+	Intro       string   `cel:"intro,optional" json:"intro,omitempty"`
+	Lines       []string `cel:"lines" json:"lines" doc:"one-line log since the last release"`
+	Merges      int      `cel:"merges" json:"merges"`
+	Authors     []string `cel:"authors" json:"authors" doc:"mail addresses"`
+	AuthorNames []string `cel:"author_names" json:"author_names" doc:"the name for each of authors"`
+	Lists       []string `cel:"lists" json:"lists" doc:"mailing lists; the first one is in the Message-ID"`
+	Run         string   `cel:"run" json:"run" doc:"id of the run, for the Message-ID"`
+}
+type NotesOut struct {
+	Markdown  string `cel:"markdown" json:"markdown"`
+	Plain     string `cel:"plain" json:"plain"`
+	Subject   string `cel:"subject" json:"subject" doc:"of the announcement"`
+	Body      string `cel:"body" json:"body" doc:"of the announcement: the notes and the one-line log"`
+	MessageID string `cel:"message_id" json:"message_id"`
+	Digest    string `cel:"digest" json:"digest" kind:"digest" doc:"of subject and body"`
+}
+
+func writeNotes(in NotesIn) (NotesOut, error) {
+	scheme, err := ParseScheme(in.Scheme)
+	if err != nil {
+		return NotesOut{}, err
+	}
+	version, err := NewVersion(scheme, in.Version)
+	if err != nil {
+		return NotesOut{}, err
+	}
+	if len(in.Lists) == 0 {
+		return NotesOut{}, errs.E("release.notes", errs.Invalid, fmt.Errorf("%s has no mailing list", in.Project)).
+			Hint("Name one in the project's mail_to")
+	}
+	list, err := mail.ParseAddress(in.Lists[0])
+	if err != nil {
+		return NotesOut{}, errs.E("release.notes", errs.Invalid, fmt.Errorf("%q is no mail address", in.Lists[0])).
+			Hint("Write the project's mail_to as announce@lists.example.org")
+	}
+	summary := Summary{Commits: len(in.Lines), Merges: in.Merges}
+	for i, address := range in.Authors {
+		name := address
+		if i < len(in.AuthorNames) {
+			name = in.AuthorNames[i]
+		}
+		summary.Authors = append(summary.Authors, Author{Name: OneLine(name), Mail: OneLine(address)})
+	}
+	n := Notes{Project: in.Project, Version: version, Previous: in.Since, Intro: strings.TrimSpace(in.Intro), Log: in.Lines, Summary: summary}
+	id, err := MessageID(list.Address, in.Project, in.Version, in.Run)
+	if err != nil {
+		return NotesOut{}, err
+	}
+	a := Announce(n)
+	return NotesOut{Markdown: n.Markdown(), Plain: n.Plain(), Subject: a.Subject, Body: a.Body, MessageID: id,
+		Digest: action.DigestOf([]byte(a.Subject + "\n\n" + a.Body))}, nil
+}

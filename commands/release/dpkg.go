@@ -1,0 +1,136 @@
+package release
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"slipway/bot/errs"
+)
+
+// DebianVersion is a package version, [epoch:]upstream[-revision] (Debian Policy 5.6.12).
+type DebianVersion struct {
+	Epoch    int
+	Upstream string
+	Revision string // "" for a native package
+}
+
+// ParseDebianVersion reads a package version. An error of kind Invalid names the character or
+// the part that dpkg would refuse.
+func ParseDebianVersion(text string) (DebianVersion, error) {
+	bad := func(format string, args ...any) (DebianVersion, error) {
+		return DebianVersion{}, errs.E("release.debian_version", errs.Invalid,
+			fmt.Errorf("%q is not a Debian version: %s", text, fmt.Sprintf(format, args...))).
+			Hint("Write [epoch:]upstream[-revision], for example 2019.01-1")
+	}
+	var v DebianVersion
+	rest := text
+	if epoch, after, found := strings.Cut(text, ":"); found {
+		// dpkg keeps the epoch in an int and refuses what does not fit.
+		if epoch == "" || len(epoch) > 9 || strings.Trim(epoch, "0123456789") != "" {
+			return bad("the epoch before the colon must be a small number")
+		}
+		for _, c := range epoch {
+			v.Epoch = v.Epoch*10 + int(c-'0')
+		}
+		rest = after
+	}
+	v.Upstream = rest
+	if i := strings.LastIndexByte(rest, '-'); i >= 0 {
+		v.Upstream, v.Revision = rest[:i], rest[i+1:]
+		if v.Revision == "" {
+			return bad("nothing follows the last hyphen")
+		}
+	}
+	if v.Upstream == "" {
+		return bad("the upstream part is empty")
+	}
+	if c := v.Upstream[0]; c < '0' || c > '9' {
+		return bad("the upstream part must start with a digit")
+	}
+	for _, c := range v.Upstream {
+		if !isAlnum(c) && !strings.ContainsRune(".+-:~", c) {
+			return bad("%q may not stand in it", c)
+		}
+	}
+	for _, c := range v.Revision {
+		if !isAlnum(c) && !strings.ContainsRune(".+~", c) {
+			return bad("%q may not stand in the revision", c)
+		}
+	}
+	return v, nil
+}
+
+func isAlnum(c rune) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func (v DebianVersion) String() string {
+	s := v.Upstream
+	if v.Epoch != 0 {
+		s = fmt.Sprintf("%d:%s", v.Epoch, s)
+	}
+	if v.Revision != "" {
+		s += "-" + v.Revision
+	}
+	return s
+}
+
+// Compare orders versions as dpkg does: negative when v sorts before w, 0 when they are equal.
+func (v DebianVersion) Compare(w DebianVersion) int {
+	if c := cmp.Compare(v.Epoch, w.Epoch); c != 0 {
+		return c
+	}
+	if c := compareParts(v.Upstream, w.Upstream); c != 0 {
+		return c
+	}
+	return compareParts(v.Revision, w.Revision)
+}
+
+// compareParts is the order of Debian Policy 5.6.12 on one part: runs of other characters and
+// runs of digits in turn, the first by [weight] and the second as numbers.
+func compareParts(a, b string) int {
+	for a != "" || b != "" {
+		for a != "" && !digit(a[0]) || b != "" && !digit(b[0]) {
+			if c := cmp.Compare(weight(a), weight(b)); c != 0 {
+				return c
+			}
+			a, b = a[1:], b[1:] // equal weights: neither is at its end
+		}
+		var x, y string
+		x, a = number(a)
+		y, b = number(b)
+		if c := cmp.Compare(len(x), len(y)); c != 0 {
+			return c
+		}
+		if c := cmp.Compare(x, y); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }
+
+// weight orders the first character of s: tilde, then the end of the part or a digit, then
+// letters, then all else.
+func weight(s string) int {
+	switch {
+	case s == "" || digit(s[0]):
+		return 0
+	case s[0] == '~':
+		return -1
+	case isAlnum(rune(s[0])):
+		return int(s[0])
+	}
+	return int(s[0]) + 256
+}
+
+// number splits the leading digits off s, without their leading zeros: no number is too long.
+func number(s string) (digits, rest string) {
+	i := 0
+	for i < len(s) && digit(s[i]) {
+		i++
+	}
+	return strings.TrimLeft(s[:i], "0"), s[i:]
+}
