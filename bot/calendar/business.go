@@ -97,4 +97,6 @@ func (b Business) Between(from, to time.Time) int {
 }
 
 // startOf is the first moment of a day, which is not midnight where the clocks jump over it.
-func startOf(y int, m time.Month, d int, loc *time.Location) time.Time { return wall(y, m, d, 0, 0, loc) }
+func startOf(y int, m time.Month, d int, loc *time.Location) time.Time {
+	return wall(y, m, d, 0, 0, loc)
+}

@@ -44,7 +44,8 @@ func GrantRole(d Directory, rules Rules, by PersonID, g Grant, now time.Time) (G
 		return g, err
 	}
 	if old, ok := d.own(g.Project, g.Role, g.Person, now); ok && covers(old, g, now) {
-		return g, errs.E(op, errs.Exists, fmt.Errorf("%s is %s in %s already", g.Person, g.Role, where(old.Project)))
+		return g, errs.E(op, errs.Exists, fmt.Errorf("%s is %s in %s already", g.Person, g.Role, where(old.Project))).
+			Hint("nothing needs to be done")
 	}
 	g.By = by
 	return g, nil
@@ -188,7 +189,7 @@ func Leave(d Directory, by, p PersonID, now time.Time) error {
 	const op = "people.leave"
 	d = Directory{book: d.book}
 	if _, ok := d.Person(p); !ok {
-		return errs.E(op, errs.NotFound, fmt.Errorf("there is no person %q", p))
+		return errs.E(op, errs.NotFound, fmt.Errorf("there is no person %q", p)).Hint("name the person by the id that an admin gave")
 	}
 	if !d.IsAdmin(by, EveryProject, now) {
 		return errs.E(op, errs.Denied, fmt.Errorf("%s may not say that %s has left", nameOf(by), p)).

@@ -47,7 +47,8 @@ func free(op string, d Directory, person PersonID, a Account) error {
 	owner, taken := d.ByAccount(a)
 	switch {
 	case taken && owner.ID == person:
-		return errs.E(op, errs.Exists, fmt.Errorf("account %s is linked to %s already", a, person))
+		return errs.E(op, errs.Exists, fmt.Errorf("account %s is linked to %s already", a, person)).
+			Hint("nothing needs to be done")
 	case taken:
 		return errs.E(op, errs.Exists, fmt.Errorf("account %s belongs to %s", a, owner.ID)).
 			Hint("%s or an admin can unlink it first", owner.ID)
@@ -104,7 +105,8 @@ func (l Link) open(op string, d Directory, now time.Time) error {
 			Hint("begin it again")
 	}
 	if p, ok := d.Person(l.Person); !ok || p.Gone {
-		return errs.E(op, errs.Gone, fmt.Errorf("%s is not here any more", l.Person))
+		return errs.E(op, errs.Gone, fmt.Errorf("%s is not here any more", l.Person)).
+			Hint("an admin can bring %s back, then begin the link again", l.Person)
 	}
 	return free(op, d, l.Person, l.Account)
 }
@@ -136,7 +138,8 @@ func Unlink(d Directory, by, person PersonID, a Account, now time.Time) (Person,
 	d = Directory{book: d.book}
 	p, ok := d.Person(person)
 	if owner, linked := d.ByAccount(a); !ok || !linked || owner.ID != person {
-		return Person{}, errs.E(op, errs.NotFound, fmt.Errorf("account %s is not linked to %s", a, nameOf(person)))
+		return Person{}, errs.E(op, errs.NotFound, fmt.Errorf("account %s is not linked to %s", a, nameOf(person))).
+			Hint("only an account that is linked can be unlinked")
 	}
 	if by == "" || by != person && !d.IsAdmin(by, EveryProject, now) {
 		return Person{}, errs.E(op, errs.Denied, fmt.Errorf("%s may not unlink an account of %s", nameOf(by), person)).
