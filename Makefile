@@ -7,8 +7,8 @@ GO ?= go
 
 # The whole main job on this machine, without any account. ARGS="--auto" runs it unattended;
 # ARGS="--auto --repo PATH --version V" does it on a copy of your own repository.
-demo: check-go
-	@$(GO) run ./cmd/slipway demo $(ARGS)
+demo: build
+	@bin/slipway demo $(ARGS)
 
 # Only Go and git are needed; nothing is installed, nothing is skipped.
 test: check-go

@@ -19,7 +19,9 @@ func Text(c Card, columns int) string {
 		symbol = c.State.Symbol() + " "
 	}
 	p.hang(symbol, Clean(c.Title))
-	p.rule()
+	if c.Status != "" || len(c.Blocks) > 0 {
+		p.rule()
+	}
 	if c.Status != "" {
 		p.hang("", Clean(c.Status))
 	}

@@ -247,6 +247,19 @@ func (d Directory) Members(project, role string, now time.Time) []PersonID {
 	return slices.Compact(out)
 }
 
+// Roles lists every role that anybody was granted anywhere, sorted.
+func (d Directory) Roles() []string {
+	if d.book == nil {
+		return nil
+	}
+	var out []string
+	for k := range d.book.grants {
+		out = append(out, k.role)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // Version is the version of the role's record in the project. It moves when the role changes in
 // this project or in every project: it is the sum of the two. A role filled in the run has
 // version 0: the run's own sequence guards it.

@@ -142,7 +142,8 @@ func (in PrepareIn) check() error {
 			if err := checkPath(p); err != nil {
 				return err
 			}
-			if seen[p] {
+			// Otherwise counts only where nothing could be prepended, so it may name the same file.
+			if _, before := in.Prepend[p]; seen[p] && !(before && in.Otherwise[p] != "") {
 				return invalid("Name every path once", "the path %s is given twice", quote(p))
 			}
 			seen[p] = true

@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"slipway/bot/errs"
+)
+
+// cards remembers which runs may show something that is not true any more. After a restart every
+// live run is looked at once, a few at a time.
+type cards struct {
+	mu      sync.Mutex
+	due     map[string]time.Time // run → not before
+	sweep   string               // name index: live runs behind it were not looked at since the start
+	swept   bool
+	stripes stripes
+}
+
+func (c *cards) init() { c.due = map[string]time.Time{} }
+
+func (c *cards) mark(runID string, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if old, ok := c.due[runID]; !ok || at.Before(old) {
+		c.due[runID] = at
+	}
+}
+
+func (c *cards) first(now time.Time) (runID string, next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for r, at := range c.due {
+		if !at.After(now) {
+			delete(c.due, r)
+			return r, time.Time{}
+		}
+		next = earlier(next, at)
+	}
+	return "", next
+}
+
+// cardsDue brings one card up to date.
+func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
+	if e.cfg.Cards == nil {
+		return false, time.Time{}, nil
+	}
+	runID, next := e.cards.first(e.now())
+	if runID == "" {
+		more, err := e.sweepCards(ctx)
+		return more, next, err
+	}
+	l, err := e.load(ctx, runID)
+	if err != nil || l.raw == nil {
+		return true, time.Time{}, err
+	}
+	for _, place := range e.places(l.state) {
+		if _, err := e.showCard(ctx, l, place); err != nil {
+			if stops(err) && !errs.Is(err, errs.Doubtful) || e.failed() != nil {
+				e.cards.mark(runID, e.now().Add(e.cfg.CardEvery))
+				return false, e.now().Add(time.Second), err
+			}
+			if !errs.Is(err, errs.Gone) {
+				e.cards.mark(runID, e.now().Add(max(e.cfg.CardEvery, e.cfg.Backoff)))
+			}
+		}
+	}
+	return true, time.Time{}, nil
+}
+
+// sweepCards marks the next few live runs after a restart.
+func (e *Engine) sweepCards(ctx context.Context) (bool, error) {
+	c := &e.cards
+	c.mu.Lock()
+	from, swept := c.sweep, c.swept
+	c.mu.Unlock()
+	if swept {
+		return false, nil
+	}
+	n, last := 0, from
+	var ids []string
+	err := e.cfg.Store.Scan(ctx, spNames, from, "", false, func(k string, value []byte) bool {
+		var r nameRecord
+		if decode("names/"+k, value, &r) == nil {
+			ids = append(ids, r.ID)
+		}
+		last = k + "\x00"
+		n++
+		return n < 32
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, r := range ids {
+		c.mark(r, e.now())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sweep, c.swept = last, n < 32
+	return n > 0, nil
+}
+
+// showCard makes one place show the run as it is, and returns the message of the card, whose
+// thread is the run's. Only the first post has an intent: an edit is right whenever it lands.
+func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message string, err error) {
+	if e.cfg.Cards == nil {
+		return "", nil
+	}
+	unlock := e.cards.stripes.hold("card" + sep + l.id + sep + place.Source + sep + place.ID)
+	defer unlock()
+	if l, err = e.load(ctx, l.id); err != nil {
+		return "", err
+	}
+	key := id(l.id, place.Source, place.ID)
+	var r cardRecord
+	raw, _, err := e.get(ctx, spCards, key, &r)
+	if err != nil || r.Gone {
+		return r.Message, err
+	}
+	if raw != nil && r.Message != "" && r.Seq == l.rec.Seq {
+		return r.Message, nil
+	}
+	book, err := e.book(ctx, l.state.Playbook)
+	if err != nil {
+		return r.Message, nil // what is shown stays; Misfits says why
+	}
+	c := e.cfg.Cards.Render(book, l.state, e.World())
+	if c.Title == "" {
+		return r.Message, nil
+	}
+	c.Key = short("card\x00" + key)
+	digest := c.Digest()
+	now := e.now()
+	if r.Message != "" && digest == r.Digest {
+		return r.Message, nil
+	}
+	if wait := r.At.Add(e.cfg.CardEvery); r.Message != "" && wait.After(now) {
+		e.cards.mark(l.id, wait)
+		return r.Message, nil
+	}
+	poster := e.cfg.Posters[place.Source]
+	save := func(what string) error {
+		value := encode(r)
+		b := newBatch()
+		b.guard(spCards, key, raw)
+		b.put(spCards, key, value)
+		if r.Message != "" {
+			b.put(spMessages, Ref{Place: place, Message: r.Message}.String(), encode(messageRecord{Run: l.id}))
+		}
+		if err := e.commit(ctx, what, b); err != nil {
+			return err
+		}
+		raw = value
+		return nil
+	}
+	if r.Message == "" {
+		lost := r.Intent
+		if !r.Intent {
+			r.Intent, r.At = true, now
+			if err := save("card"); err != nil {
+				return "", err
+			}
+		}
+		e.point("card/before-post")
+		ref, err := e.post(ctx, c.Key, Ref{Place: place}, c, lost)
+		e.point("card/after-post")
+		if errs.Is(err, errs.Gone) {
+			r.Gone = true
+			return "", save("card")
+		}
+		if err != nil {
+			return "", err
+		}
+		r.Message, r.Digest, r.Seq, r.At = ref.Message, digest, l.rec.Seq, now
+		if lost {
+			r.Digest = "" // what was found may be older
+			e.cards.mark(l.id, now.Add(e.cfg.CardEvery))
+		}
+		return r.Message, save("card")
+	}
+	e.point("card/before-edit")
+	err = poster.Edit(ctx, Ref{Place: place, Message: r.Message}, c)
+	e.point("card/after-edit")
+	if errs.Is(err, errs.Gone) {
+		r.Gone = true
+		return r.Message, save("card")
+	}
+	if err != nil {
+		return r.Message, err
+	}
+	r.Digest, r.Seq, r.At = digest, l.rec.Seq, now
+	return r.Message, save("card")
+}

@@ -1,0 +1,225 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"sync"
+	"time"
+
+	"slipway/bot/errs"
+)
+
+// inbox numbers the deliveries.
+type inbox struct {
+	mu   sync.Mutex
+	last uint64
+}
+
+func (i *inbox) take() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.last++
+	return i.last
+}
+
+// Deliver stores a delivery. It returns nil once it is on disk, and nil for a repeat of the same
+// id, which changes nothing. Errors: [errs.NotFound] for a source that is not configured,
+// [errs.Invalid] without an id, [errs.Full] when the disk is full: the sender must try again.
+func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
+	const op = "engine.deliver"
+	if _, ok := e.cfg.Decoders[d.Source]; !ok {
+		return errs.E(op, errs.NotFound, fmt.Errorf("deliveries from %q are not taken", d.Source))
+	}
+	if d.ID == "" {
+		return errs.E(op, errs.Invalid, errors.New("a delivery needs the id that its transport gave it"))
+	}
+	seen := id(d.Source, short(d.ID))
+	if raw, err := e.cfg.Store.Get(ctx, Key{spSeen, seen}); err != nil || raw != nil {
+		return err
+	}
+	r := inboxRecord{Source: d.Source, ID: d.ID, Account: d.Account, Place: d.Place, Headers: maps.Clone(d.Headers), At: e.now()}
+	if len(d.Body) > inlineValue/2 {
+		digest, err := e.cfg.Blobs.Put(ctx, d.Body)
+		if err != nil {
+			return err
+		}
+		r.Blob = digest
+	} else {
+		r.Body = bytes.Clone(d.Body)
+	}
+	seq := seqID(e.inbox.take())
+	value, err := e.pack(ctx, encode(r))
+	if err != nil {
+		return err
+	}
+	b := newBatch()
+	b.guard(spSeen, seen, nil)
+	b.put(spSeen, seen, []byte(seq))
+	b.put(spInbox, seq, value)
+	b.put(spQueue, seq, nil)
+	b.put(spTouch, id(d.Source, d.Place), []byte(seq))
+	err = e.commit(ctx, "inbox", b)
+	if errs.Is(err, errs.Conflict) {
+		return nil // the same delivery came twice at once
+	}
+	if err != nil {
+		return err
+	}
+	e.wake(loopDecode)
+	return nil
+}
+
+// delivery reads a stored delivery back.
+func (e *Engine) delivery(ctx context.Context, seq string) (Delivery, inboxRecord, []byte, error) {
+	var r inboxRecord
+	raw, found, err := e.get(ctx, spInbox, seq, &r)
+	if err == nil && !found {
+		err = errs.E("engine.inbox", errs.NotFound, fmt.Errorf("there is no delivery %s", plainSeq(seq)))
+	}
+	if err != nil {
+		return Delivery{}, r, nil, err
+	}
+	body := r.Body
+	if r.Blob != "" {
+		if body, err = e.cfg.Blobs.Get(ctx, r.Blob); err != nil {
+			return Delivery{}, r, nil, err
+		}
+	}
+	return Delivery{Source: r.Source, ID: r.ID, Account: r.Account, Place: r.Place, Headers: r.Headers, Body: body, At: r.At}, r, raw, nil
+}
+
+func plainSeq(seq string) string {
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil {
+		return seq
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// sweepBatch bounds what one sweep of old deliveries removes.
+const sweepBatch = 128
+
+// SweepInbox removes deliveries older than [Config.KeepInbox] with their transport ids, but
+// never one that is not decoded. It reports how many went; call it again while it is above zero.
+func (e *Engine) SweepInbox(ctx context.Context) (int, error) {
+	old := e.now().Add(-e.cfg.KeepInbox)
+	b := newBatch()
+	n := 0
+	var bad error
+	err := e.cfg.Store.Scan(ctx, spInbox, "", "", false, func(seq string, value []byte) bool {
+		var r inboxRecord
+		if value, bad = e.unpack(ctx, value); bad != nil {
+			return false
+		}
+		if bad = decode("inbox/"+seq, value, &r); bad != nil || r.At.After(old) || n == sweepBatch {
+			return false
+		}
+		if !r.Decoded.IsZero() {
+			b.del(spInbox, seq)
+			b.del(spSeen, id(r.Source, short(r.ID)))
+			n++
+		}
+		return true
+	})
+	if err = errors.Join(err, bad); err != nil || n == 0 {
+		return 0, err
+	}
+	return n, e.commit(ctx, "inbox/sweep", b)
+}
+
+// Entry is a delivery as the inbox shows it.
+type Entry struct {
+	Seq      string
+	Source   string
+	ID       string
+	Place    string
+	At       time.Time
+	Decoded  time.Time // zero: it waits
+	Facts    []string
+	Error    string
+	Replayed int
+	Size     int
+	Body     []byte // of InboxShow only; the source redacts it before it is shown
+	Headers  map[string]string
+}
+
+// InboxList lists deliveries, the newest first, older than the one named before ("" for all), at
+// most n. With failed, only those that could not be decoded.
+func (e *Engine) InboxList(ctx context.Context, before string, n int, failed bool) ([]Entry, error) {
+	to := ""
+	if before != "" {
+		seq, err := strconv.ParseUint(before, 10, 64)
+		if err != nil {
+			return nil, errs.E("engine.inbox", errs.Invalid, fmt.Errorf("%q is not the number of a delivery", before))
+		}
+		to = seqID(seq)
+	}
+	var out []Entry
+	var bad error
+	err := e.cfg.Store.Scan(ctx, spInbox, "", to, true, func(seq string, value []byte) bool {
+		var r inboxRecord
+		if value, bad = e.unpack(ctx, value); bad != nil {
+			return false
+		}
+		if bad = decode("inbox/"+seq, value, &r); bad != nil {
+			return false
+		}
+		if !failed || r.Error != "" {
+			out = append(out, entryOf(seq, r))
+		}
+		return len(out) < n
+	})
+	return out, errors.Join(err, bad)
+}
+
+func entryOf(seq string, r inboxRecord) Entry {
+	return Entry{Seq: plainSeq(seq), Source: r.Source, ID: r.ID, Place: r.Place, At: r.At, Decoded: r.Decoded, Facts: r.Facts,
+		Error: r.Error, Replayed: r.Replayed, Size: len(r.Body), Headers: r.Headers}
+}
+
+// InboxShow is one delivery with its body. Whoever shows it must redact what the source says.
+func (e *Engine) InboxShow(ctx context.Context, seq string) (Entry, error) {
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil {
+		return Entry{}, errs.E("engine.inbox", errs.Invalid, fmt.Errorf("%q is not the number of a delivery", seq))
+	}
+	d, r, _, err := e.delivery(ctx, seqID(n))
+	if err != nil {
+		return Entry{}, err
+	}
+	out := entryOf(seqID(n), r)
+	out.Body, out.Size = d.Body, len(d.Body)
+	return out, nil
+}
+
+// InboxReplay decodes a delivery again, as after a mended decoder. What it says that was done
+// already is a repeat; a command older than [Config.StaleAfter] asks its author.
+func (e *Engine) InboxReplay(ctx context.Context, seq string) error {
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if err != nil {
+		return errs.E("engine.inbox", errs.Invalid, fmt.Errorf("%q is not the number of a delivery", seq))
+	}
+	key := seqID(n)
+	_, r, raw, err := e.delivery(ctx, key)
+	if err != nil {
+		return err
+	}
+	r.Replayed++
+	value, err := e.pack(ctx, encode(r))
+	if err != nil {
+		return err
+	}
+	b := newBatch()
+	b.guard(spInbox, key, raw)
+	b.put(spInbox, key, value)
+	b.put(spQueue, key, nil)
+	if err := e.commit(ctx, "inbox/replay", b); err != nil {
+		return err
+	}
+	e.wake(loopDecode)
+	return nil
+}

@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/job"
+	"slipway/bot/run"
+)
+
+// jobPause is how long a holder that gave a job back is not offered it again.
+const jobPause = time.Minute
+
+// offerJob makes a pulled job of an effect: the row leaves the outbox as the job comes to be.
+func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effectRecord, b action.Bound) (time.Time, error) {
+	kind := b.Contract.Job
+	payload := []byte(r.Inputs)
+	if prepare := e.cfg.Jobs[kind].Prepare; prepare != nil {
+		e.point("effect/" + r.Action + "/before-do")
+		var err error
+		payload, err = prepare(ctx, []byte(r.Inputs))
+		e.point("effect/" + r.Action + "/after-do")
+		if err != nil {
+			return e.settle(ctx, row, raw, r, e.failure(action.Contract{Name: r.Action, Policy: action.Keyed}, r, err, false))
+		}
+	}
+	j := job.Job{ID: r.Key, Kind: kind, Run: r.Run, Step: r.Step, Key: r.Key, Digest: action.DigestOf(payload), Payload: payload}
+	if len(payload) > job.MaxPayload {
+		if _, err := e.cfg.Blobs.Put(ctx, payload); err != nil {
+			return time.Time{}, err
+		}
+		j.Payload = nil
+	}
+	j, err := job.Offer(j, e.now(), e.world.epoch<<32)
+	if err != nil {
+		return e.ended(ctx, row, raw, r, run.Result{Outcome: run.Fail, Class: "invalid", Message: errs.Text(err)})
+	}
+	w := newBatch()
+	w.guard(spOutbox, row, raw)
+	w.guard(spJobs, id(kind, j.ID), nil)
+	w.del(spOutbox, row)
+	w.put(spJobs, id(kind, j.ID), encode(jobRecord{Job: j, Effect: *r}))
+	w.put(spJobQueue, queued(j), nil)
+	err = e.commit(ctx, "job/offer", w)
+	if errs.Is(err, errs.Conflict) {
+		return time.Time{}, nil // voided meanwhile
+	}
+	return time.Time{}, err
+}
+
+// jobRecord is a job with the effect whose outcome it is.
+type jobRecord struct {
+	Job    job.Job      `json:"job"`
+	Effect effectRecord `json:"effect"`
+}
+
+func queued(j job.Job) string { return id(j.Kind, stamp(j.Created), j.ID) }
+
+// changeJob changes one job by a pure step, in a guarded commit.
+func (e *Engine) changeJob(ctx context.Context, what, kind, jobID string, change func(j job.Job) (job.Job, error)) (job.Job, error) {
+	for range decideTries {
+		var r jobRecord
+		key := id(kind, jobID)
+		raw, found, err := e.get(ctx, spJobs, key, &r)
+		if err != nil {
+			return job.Job{}, err
+		}
+		if !found {
+			return job.Job{}, errs.E("job."+what, errs.NotFound, errors.New("there is no job "+jobID+" of the kind "+kind))
+		}
+		was := r.Job
+		j, err := change(was)
+		if err != nil {
+			return j, err
+		}
+		r.Job = j
+		value := encode(r)
+		if string(value) == string(raw) {
+			return j, nil
+		}
+		b := newBatch()
+		b.guard(spJobs, key, raw)
+		b.put(spJobs, key, value)
+		e.leaseEnd(b, was, j)
+		if err = e.commit(ctx, "job/"+what, b); err == nil {
+			e.wake(loopTimers)
+			return j, nil
+		}
+		if !errs.Is(err, errs.Conflict) {
+			return j, err
+		}
+	}
+	return job.Job{}, errs.E("job."+what, errs.Conflict, errors.New("the job changes faster than it can be written"))
+}
+
+// leaseEnd keeps the index of the ends of leases, and the queue.
+func (e *Engine) leaseEnd(b *batch, was, now job.Job) {
+	if was.State == job.Leased && (now.State != job.Leased || !was.Lease.Until.Equal(now.Lease.Until)) {
+		b.del(spLeases, id(stamp(was.Lease.Until), was.Kind, was.ID))
+	}
+	if now.State == job.Leased {
+		b.put(spLeases, id(stamp(now.Lease.Until), now.Kind, now.ID), nil)
+	}
+	if now.State.Final() && !was.State.Final() {
+		b.del(spJobQueue, queued(now))
+	}
+}
+
+// Lease gives the oldest free job of one of the kinds to holder for ttl; found is false when
+// there is none. A holder that asks again gets the job that it holds.
+func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl time.Duration) (j job.Job, found bool, err error) {
+	for _, kind := range slices.Sorted(slices.Values(kinds)) {
+		var ids []string
+		prefix := kind + sep
+		err := e.cfg.Store.Scan(ctx, spJobQueue, prefix, after(prefix), false, func(k string, _ []byte) bool {
+			ids = append(ids, k[strings.LastIndex(k, sep)+1:])
+			return len(ids) < 1000
+		})
+		if err != nil {
+			return job.Job{}, false, err
+		}
+		for _, jobID := range ids {
+			j, err := e.changeJob(ctx, "lease", kind, jobID, func(j job.Job) (job.Job, error) { return job.Take(j, e.now(), holder, ttl) })
+			switch {
+			case err == nil:
+				return j, true, nil
+			case !errs.Is(err, errs.Conflict) && !errs.Is(err, errs.Busy):
+				return job.Job{}, false, err
+			}
+		}
+	}
+	return job.Job{}, false, nil
+}
+
+// Renew, Finish and GiveBack are the holder's word on a job that it leased under a fence. The
+// errors are those of package job: [errs.Conflict] means that what was made does not count.
+func (e *Engine) Renew(ctx context.Context, kind, jobID, holder string, fence uint64, ttl time.Duration) (job.Job, error) {
+	return e.changeJob(ctx, "renew", kind, jobID, func(j job.Job) (job.Job, error) { return job.Renew(j, e.now(), holder, fence, ttl) })
+}
+
+// GiveBack ends the lease without a verdict. See [Engine.Renew].
+func (e *Engine) GiveBack(ctx context.Context, kind, jobID, holder string, fence uint64, why string) (job.Job, error) {
+	return e.changeJob(ctx, "give-back", kind, jobID, func(j job.Job) (job.Job, error) {
+		return job.GiveBack(j, e.now(), holder, fence, why, jobPause)
+	})
+}
+
+// Finish takes the verdict: it is checked by the kind's Finish and becomes the result of the
+// effect, in one commit with the job. See [Engine.Renew].
+func (e *Engine) Finish(ctx context.Context, kind, jobID, holder string, fence uint64, v job.Verdict) (job.Job, error) {
+	key := id(kind, jobID)
+	for range decideTries {
+		var r jobRecord
+		raw, found, err := e.get(ctx, spJobs, key, &r)
+		if err != nil {
+			return job.Job{}, err
+		}
+		if !found {
+			return job.Job{}, errs.E("job.finish", errs.NotFound, errors.New("there is no job "+jobID))
+		}
+		was := r.Job
+		j, err := job.Finish(was, holder, fence, v)
+		if err != nil {
+			return j, err
+		}
+		r.Job = j
+		value := encode(r)
+		if string(value) == string(raw) {
+			return j, nil
+		}
+		write := func(b *batch, _ *live, d run.Decision) {
+			b.put(spJobs, key, value)
+			e.leaseEnd(b, was, j)
+		}
+		guard := Guard{Key{spJobs, key}, raw}
+		if j.State == job.Unused {
+			b := newBatch()
+			b.guard(spJobs, key, raw)
+			write(b, nil, run.Decision{})
+			e.unused(b, &r.Effect, run.Result{Outcome: run.OK, Output: v.Result, Message: j.Why})
+			err = e.commit(ctx, "job/finish", b)
+		} else {
+			var res run.Result
+			if res, err = e.verdict(ctx, j, &r.Effect); err != nil {
+				return j, err
+			}
+			_, err = e.submit(ctx, j.Run, res, also{guards: []Guard{guard}, then: func(b *batch, l *live, d run.Decision) {
+				write(b, l, d)
+				if d.Refusal != nil || len(d.Events) == 0 {
+					e.unused(b, &r.Effect, res)
+				}
+			}})
+		}
+		if !errs.Is(err, errs.Conflict) {
+			return j, err
+		}
+	}
+	return job.Job{}, errs.E("job.finish", errs.Conflict, errors.New("the job changes faster than it can be written"))
+}
+
+// verdict makes the effect's result of a job's. An error means: not now, report again later.
+func (e *Engine) verdict(ctx context.Context, j job.Job, r *effectRecord) (run.Result, error) {
+	res := run.Result{Key: j.Key, Outcome: run.Fail, Class: j.Verdict.Class, Message: j.Verdict.Reason}
+	if j.State != job.Done {
+		return res, nil
+	}
+	res.Outcome, res.Output = run.OK, j.Verdict.Result
+	if finish := e.cfg.Jobs[j.Kind].Finish; finish != nil {
+		e.point("effect/" + r.Action + "/before-verify")
+		out, err := finish(ctx, j, []byte(r.Inputs))
+		e.point("effect/" + r.Action + "/after-verify")
+		switch errs.KindOf(err) {
+		case errs.Unavailable, errs.Busy, errs.Full:
+			return res, err
+		}
+		if err != nil {
+			return run.Result{Key: j.Key, Outcome: run.Fail, Class: classOf(err), Message: errs.Text(err)}, nil
+		}
+		res.Output = out
+	}
+	return res, nil
+}
+
+// Job reads one job.
+func (e *Engine) Job(ctx context.Context, kind, jobID string) (job.Job, bool, error) {
+	var r jobRecord
+	_, found, err := e.get(ctx, spJobs, id(kind, jobID), &r)
+	return r.Job, found, err
+}
+
+// voidJob raises the fence of the job of a voided effect, in the same commit.
+func (w *writer) voidJob(ev run.EffectVoided) error {
+	ef := w.was.state.Effects[ev.Key]
+	if ef == nil {
+		return nil
+	}
+	b, err := w.e.bound(&effectRecord{Action: ef.Action, Project: w.d.After.Project})
+	if err != nil || b.Contract.Job == "" {
+		return nil
+	}
+	key := id(b.Contract.Job, ev.Key)
+	var r jobRecord
+	raw, found, err := w.e.get(w.ctx, spJobs, key, &r)
+	if err != nil {
+		return err
+	}
+	w.b.guard(spJobs, key, raw)
+	if found {
+		was := r.Job
+		r.Job = job.Void(was, ev.Why)
+		w.b.put(spJobs, key, encode(r))
+		w.e.leaseEnd(w.b, was, r.Job)
+	}
+	return nil
+}
+
+// leasesDue takes back leases that ran out.
+func (e *Engine) leasesDue(ctx context.Context) (bool, time.Time, error) {
+	var due []string
+	next, now := time.Time{}, e.now()
+	err := e.cfg.Store.Scan(ctx, spLeases, "", "", false, func(k string, _ []byte) bool {
+		if at := stampTime(k); !now.After(at) {
+			next = at.Add(1)
+			return false
+		}
+		due = append(due, k)
+		return len(due) < 64
+	})
+	if err != nil {
+		return false, next, err
+	}
+	for _, k := range due {
+		parts := splitID(k)
+		_, err := e.changeJob(ctx, "expire", parts[1], parts[2], func(j job.Job) (job.Job, error) {
+			j, _ = job.Expire(j, now)
+			return j, nil
+		})
+		if errs.Is(err, errs.NotFound) {
+			b := newBatch()
+			b.del(spLeases, k)
+			err = e.commit(ctx, "job/expire", b)
+		}
+		if err != nil {
+			return false, next, err
+		}
+	}
+	return len(due) > 0, next, nil
+}

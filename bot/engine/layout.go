@@ -1,0 +1,361 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"crypto/sha256"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/ledger"
+	"slipway/bot/people"
+)
+
+// Format is the version of the storage format below. A store of a newer format is refused.
+const Format = 1
+
+// The spaces of the storage format, version 1. IDs are made of parts joined by sep; times in them
+// are 19 digits of Unix nanoseconds, so that order is order in time. Values are JSON. A value
+// that begins with '@' is the digest of the value in the blob store.
+const (
+	spMeta      = "meta"      // format, epoch, pause, inbox sequence            → text
+	spRuns      = "runs"      // RUN                                             → runRecord (head; may be large)
+	spSteps     = "steps"     // RUN sep PATH                                    → run.Step
+	spEvents    = "events"    // RUN sep SEQ(20)                                 → eventRecord; one a commit
+	spNames     = "names"     // canonical name of a live run                    → nameRecord
+	spPast      = "past"      // name sep TIME sep RUN, of ended runs            → nameRecord
+	spAwaits    = "awaits"    // ROLE or @PERSON sep PROJECT sep RUN sep PATH    → ""
+	spOutbox    = "outbox"    // TIME sep EFFECT KEY                             → effectRecord; pending only
+	spUnused    = "unused"    // RUN sep EFFECT KEY sep TIME                     → unusedRecord
+	spTimers    = "timers"    // TIME sep RUN sep TIMER                          → "t"
+	spLocks     = "locks"     // lock                                            → run.Lock
+	spInbox     = "inbox"     // SEQ(20)                                         → inboxRecord
+	spQueue     = "queue"     // SEQ(20) of deliveries that are not decoded      → ""
+	spSeen      = "seen"      // SOURCE sep digest of a transport id             → SEQ; expires with the delivery
+	spSaid      = "said"      // semantic key (digest)                           → when
+	spTouch     = "touch"     // SOURCE sep PLACE                                → SEQ of the newest delivery from there
+	spMessages  = "messages"  // SOURCE/PLACE/MESSAGE, escaped                   → messageRecord
+	spGates     = "gates"     // MANIFEST sep RUN sep PATH [sep SOURCE sep PLACE] → "" or the message's id
+	spCards     = "cards"     // RUN sep SOURCE sep PLACE                        → cardRecord
+	spPeople    = "people"    // person                                          → people.Person
+	spGrants    = "grants"    // grant                                           → people.Grant
+	spRoles     = "roles"     // PROJECT/ROLE                                    → roleRecord: its version
+	spFreezes   = "freezes"   // freeze                                          → calendar.Freeze
+	spCalendars = "calendars" // calendar                                        → its version
+	spJobs      = "jobs"      // KIND sep JOB                                    → job.Job
+	spJobQueue  = "jobqueue"  // KIND sep TIME sep JOB, jobs that are not final  → ""
+	spLeases    = "leases"    // TIME sep KIND sep JOB, ends of leases           → ""
+	spBooks     = "books"     // digest of a playbook                            → bookRecord: name and source
+	spClosures  = "closures"  // digest of a closure                             → names to digests
+	spStarts    = "starts"    // canonical name sep TIME sep id                  → startRecord, waits for the name
+	spRows      = "rows"      // RUN sep LEDGER sep KEY                          → ledger.Row
+	spRowLog    = "rowlog"    // RUN sep LEDGER sep SEQ(20)                      → ledger.Change
+	spRowNews   = "rownews"   // RUN sep LEDGER sep KEY, rows the run was not told of yet → ""
+	spLedgers   = "ledgers"   // RUN sep LEDGER                                  → ledgerRecord: counters, chain
+)
+
+const sep = "\x1f"
+
+// LargeSpaces lists the spaces whose values may be as long as [MaxSnapshot].
+func LargeSpaces() []string { return []string{spRuns} }
+
+// inlineValue is how long a value may be before it moves to the blob store, in bytes; it leaves
+// room below [MaxValue].
+const inlineValue = 15 << 10
+
+// runRecord is the head of a run with what the engine needs beside it.
+type runRecord struct {
+	Seq     uint64            `json:"seq"`               // commits so far
+	Chain   string            `json:"chain"`             // of the last events record
+	Pending map[string]string `json:"pending,omitempty"` // effect key → ID in the outbox
+	Head    json.RawMessage   `json:"head"`
+}
+
+// eventRecord is what one commit said.
+type eventRecord struct {
+	At     time.Time         `json:"at"`
+	Chain  string            `json:"chain"` // over the chain before and Events
+	Events []json.RawMessage `json:"events"`
+}
+
+// nameRecord is the line of a run in lists.
+type nameRecord struct {
+	ID        string            `json:"id"`
+	Name      string            `json:"name"`
+	Project   string            `json:"project"`
+	Family    string            `json:"family"`
+	Book      string            `json:"book"` // digest of the playbook
+	Status    string            `json:"status"`
+	Outcome   string            `json:"outcome,omitempty"`
+	Requester people.PersonID   `json:"requester,omitempty"`
+	Began     time.Time         `json:"began"`
+	Ended     time.Time         `json:"ended,omitzero"`
+	Private   bool              `json:"private,omitempty"`
+	Circle    []people.PersonID `json:"circle,omitempty"`
+	Parent    string            `json:"parent,omitempty"`
+}
+
+// effectRecord is one intent that has not ended.
+type effectRecord struct {
+	Key        string    `json:"key"`
+	Run        string    `json:"run,omitempty"` // "": the engine's own, such as a reply
+	Step       string    `json:"step,omitempty"`
+	Project    string    `json:"project,omitempty"`
+	Action     string    `json:"action"`
+	Inputs     string    `json:"inputs"` // canonical JSON
+	Generation int       `json:"gen,omitempty"`
+	Undoes     string    `json:"undoes,omitempty"`
+	ProbeOnly  bool      `json:"probe_only,omitempty"`
+	After      time.Time `json:"after"`
+	Boot       string    `json:"boot"`                // the process that committed the intent
+	Epoch      uint64    `json:"epoch,omitempty"`     // of the store when it was intended
+	Marked     string    `json:"marked,omitempty"`    // once-or-ask: the process that marked it as begun
+	Attempts   int       `json:"attempts,omitempty"`  // tries that failed
+	NotBefore  time.Time `json:"not_before,omitzero"` // of the next try
+	Last       string    `json:"last,omitempty"`      // why the last try failed, for people
+	LastTry    time.Time `json:"last_try,omitzero"`
+	Turn       uint64    `json:"turn,omitempty"` // level-triggered reads: raised by each new touch
+}
+
+// unusedRecord keeps a result that came too late to be used.
+type unusedRecord struct {
+	At      time.Time `json:"at"`
+	Action  string    `json:"action"`
+	Outcome string    `json:"outcome"`
+	Output  string    `json:"output,omitempty"`
+	Message string    `json:"message,omitempty"`
+}
+
+// inboxRecord is one delivery as it came.
+type inboxRecord struct {
+	Source   string            `json:"source"`
+	ID       string            `json:"id"`
+	Account  people.Account    `json:"account,omitzero"`
+	Place    string            `json:"place,omitempty"`
+	Headers  map[string]string `json:"headers,omitempty"`
+	Body     []byte            `json:"body,omitempty"`
+	Blob     string            `json:"blob,omitempty"` // of a longer body
+	At       time.Time         `json:"at"`
+	Decoded  time.Time         `json:"decoded,omitzero"`
+	Facts    []string          `json:"facts,omitempty"` // what it was found to say, in short
+	Error    string            `json:"error,omitempty"` // why it could not be decoded
+	Replayed int               `json:"replayed,omitempty"`
+}
+
+// messageRecord ties a message in a chat to the gate or card it is for.
+type messageRecord struct {
+	Run      string `json:"run"`
+	Step     string `json:"step,omitempty"`
+	Manifest string `json:"manifest,omitempty"`
+	Thread   string `json:"thread,omitempty"`
+}
+
+// cardRecord is what a place shows of a run.
+type cardRecord struct {
+	Message string    `json:"message,omitempty"` // "" until the first post is known to have happened
+	Digest  string    `json:"digest,omitempty"`  // shown
+	Seq     uint64    `json:"seq,omitempty"`     // of the run when it was rendered
+	At      time.Time `json:"at"`
+	Intent  bool      `json:"intent,omitempty"` // a post may have happened
+	Gone    bool      `json:"gone,omitempty"`   // the place cannot be reached any more
+}
+
+// roleRecord is the version of who holds a role, with the digest it was counted for.
+type roleRecord struct {
+	Version uint64 `json:"version"`
+	Digest  string `json:"digest"`
+}
+
+// ledgerRecord is the head of a ledger, and how much of it its run was told.
+type ledgerRecord struct {
+	Head ledger.Head `json:"head"`
+	Told uint64      `json:"told"`
+}
+
+type bookRecord struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+}
+
+// startRecord is a start that waits until its name is free.
+type startRecord struct {
+	Request StartRequest `json:"request"`
+	ID      string       `json:"id"`
+}
+
+func id(parts ...string) string { return strings.Join(parts, sep) }
+
+func splitID(key string) []string { return strings.Split(key, sep) }
+
+func seqID(n uint64) string { return fmt.Sprintf("%020d", n) }
+
+// stamp is t in an ID. Times before 1970 count as 1970.
+func stamp(t time.Time) string {
+	n := int64(0)
+	if !t.IsZero() && t.Unix() > 0 {
+		n = t.UnixNano()
+	}
+	return fmt.Sprintf("%019d", n)
+}
+
+// after is the first ID behind all those that begin with prefix.
+func after(prefix string) string { return prefix + "\xff" }
+
+func short(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+// nameKey is the identity of a run's name: in parts that look like versions, zeros before a
+// number do not count, as Debian sorts them equal (Debian Policy 5.6.12): 2019.1 is 2019.01.
+func nameKey(name string) string {
+	parts := strings.Split(name, "/")
+	for i, p := range parts {
+		if p != "" && p[0] >= '0' && p[0] <= '9' {
+			parts[i] = plainVersion(p)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+func plainVersion(v string) string {
+	var b strings.Builder
+	for i := 0; i < len(v); {
+		if v[i] < '0' || v[i] > '9' {
+			b.WriteByte(v[i])
+			i++
+			continue
+		}
+		j := i
+		for j < len(v) && v[j] >= '0' && v[j] <= '9' {
+			j++
+		}
+		digits := strings.TrimLeft(v[i:j], "0")
+		if digits == "" {
+			digits = "0"
+		}
+		b.WriteString(digits)
+		i = j
+	}
+	return b.String()
+}
+
+// encode makes the value of a record. The types of this package always encode.
+func encode(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("a record of the engine does not encode: %v", err))
+	}
+	return data
+}
+
+func decode(what string, data []byte, v any) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return errs.E("engine.read", errs.Corrupt, fmt.Errorf("the record %s does not read back: %w", what, err)).
+			Hint("Stop slipway and run slipway fsck; restore from the last backup if it cannot mend it.")
+	}
+	return nil
+}
+
+// pack moves a long value to the blob store.
+func (e *Engine) pack(ctx context.Context, value []byte) ([]byte, error) {
+	if len(value) <= inlineValue {
+		return value, nil
+	}
+	digest, err := e.cfg.Blobs.Put(ctx, value)
+	if err != nil {
+		return nil, err
+	}
+	return []byte("@" + digest), nil
+}
+
+func (e *Engine) unpack(ctx context.Context, value []byte) ([]byte, error) {
+	if len(value) == 0 || value[0] != '@' {
+		return value, nil
+	}
+	return e.cfg.Blobs.Get(ctx, string(value[1:]))
+}
+
+// get reads and decodes one record; found is false when it does not exist.
+func (e *Engine) get(ctx context.Context, space, key string, v any) (raw []byte, found bool, err error) {
+	raw, err = e.cfg.Store.Get(ctx, Key{space, key})
+	if err != nil || raw == nil {
+		return nil, false, err
+	}
+	body, err := e.unpack(ctx, raw)
+	if err != nil {
+		return nil, false, err
+	}
+	return raw, true, decode(space+"/"+key, body, v)
+}
+
+// batch gathers the writes of one commit; a later write of a record replaces an earlier one.
+type batch struct {
+	guards []Guard
+	order  []Key
+	values map[Key][]byte // nil: delete
+	rows   []string       // new in the outbox: in hand once this is committed
+}
+
+func newBatch() *batch { return &batch{values: make(map[Key][]byte, 12)} }
+
+func (b *batch) guard(space, key string, want []byte) {
+	k := Key{space, key}
+	for _, g := range b.guards {
+		if g.Key == k {
+			return
+		}
+	}
+	b.guards = append(b.guards, Guard{Key: k, Want: want})
+}
+
+func (b *batch) put(space, key string, value []byte) {
+	if value == nil {
+		value = []byte{}
+	}
+	b.set(Key{space, key}, value)
+}
+
+// intend adds a row to the outbox.
+func (b *batch) intend(row string, value []byte) {
+	b.put(spOutbox, row, value)
+	b.rows = append(b.rows, row)
+}
+
+func (b *batch) del(space, key string) { b.set(Key{space, key}, nil) }
+
+func (b *batch) set(k Key, value []byte) {
+	if _, had := b.values[k]; !had {
+		b.order = append(b.order, k)
+	}
+	b.values[k] = value
+}
+
+func (b *batch) empty() bool { return len(b.order) == 0 }
+
+func (b *batch) build() *Batch {
+	out := &Batch{Guards: b.guards}
+	for _, k := range b.order {
+		if v := b.values[k]; v != nil {
+			out.Puts = append(out.Puts, Record{Key: k, Value: v})
+		} else {
+			out.Deletes = append(out.Deletes, k)
+		}
+	}
+	return out
+}
+
+// keyOf is the effect key that actions see. Effects that are numbered within their step have keys
+// of another making; those get the stored key as a part of their step's name.
+func (r *effectRecord) keyOf() action.Key {
+	k := action.Key{Run: r.Run, Step: r.Step, Inputs: action.DigestOf([]byte(r.Inputs)), Generation: r.Generation}
+	if k.String() != r.Key {
+		k.Step = r.Step + "#" + r.Key
+	}
+	return k
+}

@@ -1,0 +1,234 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/bot/run"
+)
+
+// The actions that the engine performs itself. Those of package run are intended by runs; the
+// others by the engine.
+const (
+	actGate          = run.GateMessage
+	actEditGate      = run.EditGateMessage
+	actClosing       = run.ClosingRead
+	actStart         = run.StartRun
+	actTell          = run.TellRun
+	actRemind        = run.Remind
+	actBroadcast     = "chat.broadcast@1"
+	actReply         = "slipway.reply@1"
+	actReadReactions = "slipway.read_reactions@1"
+	actTellParent    = "slipway.tell_parent@1"
+)
+
+// Contracts are the actions of the engine that playbooks may name.
+func Contracts() ([]action.Contract, error) {
+	in, err := action.TypeOf[BroadcastIn]()
+	if err != nil {
+		return nil, err
+	}
+	out, err := action.TypeOf[BroadcastOut]()
+	if err != nil {
+		return nil, err
+	}
+	return []action.Contract{{Name: "chat.broadcast", Version: 1, Policy: action.Keyed, In: in, Out: out, Irreversible: true,
+		Doc:   "Tells the subscribers of the project once, in their channels. A private run tells nobody.",
+		Shell: "Write the text into the project's channels."}}, nil
+}
+
+// OwnActions lists what the engine performs itself, for the sweep of crash points.
+func OwnActions() []string {
+	return []string{actGate, actEditGate, actClosing, actStart, actTell, actRemind, actBroadcast, actReply, actReadReactions, actTellParent}
+}
+
+// tells reports whether an action only tells people something; a pause does not stop it.
+func tells(ref string) bool {
+	switch ref {
+	case actGate, actEditGate, actClosing, actRemind, actReply, actReadReactions, actTellParent:
+		return true
+	}
+	return false
+}
+
+// performOwn does one of the engine's own actions: they are keyed, so a try that may have been
+// lost is looked for first.
+func (e *Engine) performOwn(ctx context.Context, row string, raw []byte, r *effectRecord) (time.Time, error) {
+	if r.Action == actReadReactions {
+		return e.readReactions(ctx, row, raw, r)
+	}
+	if r.Action == actClosing {
+		return e.closingRead(ctx, row, raw, r)
+	}
+	_, here := e.effects.tryOf(row)
+	lost := here || r.Boot != e.boot || r.Attempts > 0
+	e.effects.trying(row, e.now())
+	e.point("effect/" + r.Action + "/before-do")
+	out, err := e.doOwn(ctx, r, lost)
+	e.point("effect/" + r.Action + "/after-do")
+	if err != nil {
+		if ctx.Err() != nil {
+			return time.Time{}, ctx.Err()
+		}
+		if stops(err) && !errs.Is(err, errs.Doubtful) {
+			return time.Time{}, err
+		}
+		c := action.Contract{Name: r.Action, Policy: action.Keyed}
+		return e.settle(ctx, row, raw, r, e.failure(c, r, err, false))
+	}
+	data, err := action.Canonical(out)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return e.settle(ctx, row, raw, r, okay(data, false))
+}
+
+func (e *Engine) doOwn(ctx context.Context, r *effectRecord, lost bool) (action.Values, error) {
+	in, err := action.DecodeValues([]byte(r.Inputs))
+	if err != nil {
+		return nil, errs.E(r.Action, errs.Internal, err)
+	}
+	switch r.Action {
+	case actGate:
+		return e.postGate(ctx, r, in, lost)
+	case actEditGate:
+		return e.editGate(ctx, r, in)
+	case actRemind:
+		return e.remind(ctx, r, in, lost)
+	case actReply:
+		return e.reply(ctx, r, lost)
+	case actBroadcast:
+		return e.broadcast(ctx, r, in, lost)
+	case actStart:
+		return e.startChild(ctx, r, in)
+	case actTell:
+		return e.tellChild(ctx, r, in)
+	case actTellParent:
+		return e.doTellParent(ctx, r)
+	}
+	return nil, errs.E(r.Action, errs.NotFound, fmt.Errorf("there is no action %s", r.Action))
+}
+
+func text(in action.Values, names ...string) string {
+	for _, n := range names {
+		if s, ok := in[n].(string); ok && s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// startChild begins a child run with the id that its parent gave it. A child that exists was
+// begun by an earlier try.
+func (e *Engine) startChild(ctx context.Context, r *effectRecord, in action.Values) (action.Values, error) {
+	parent, err := e.load(ctx, r.Run)
+	if err != nil {
+		return nil, err
+	}
+	child := text(in, "child", "id")
+	if child == "" {
+		child = short("child\x00" + r.Run + "\x00" + r.Key)
+	}
+	l, err := e.load(ctx, child)
+	if err != nil {
+		return nil, err
+	}
+	if l.raw == nil {
+		p := parent.state
+		given, _ := in["inputs"].(map[string]any)
+		if given == nil {
+			given, _ = in["with"].(map[string]any)
+		}
+		req := StartRequest{ID: child, Family: text(in, "playbook", "family"), Project: p.Project, Inputs: given, Person: p.Requester,
+			Owner: p.Owner, Private: p.Private, Circle: p.Circle, Parent: r.Run, Via: p.Via, Closure: p.Closure}
+		if n, ok := in["priority"].(int64); ok {
+			req.Priority = int(n)
+		}
+		if who := text(in, "person", "requester"); who != "" {
+			req.Person = people.PersonID(who)
+		}
+		if project := text(in, "project"); project != "" {
+			req.Project = project
+		}
+		started, err := e.startRun(ctx, req, also{})
+		if err != nil && err != errRepeat {
+			if errs.Is(err, errs.Busy) || errs.Is(err, errs.Conflict) {
+				return nil, errs.E(r.Action, errs.Busy, err)
+			}
+			return nil, err
+		}
+		return action.Values{"child": child, "name": started.Name}, nil
+	}
+	return action.Values{"child": child, "name": l.state.Name}, nil
+}
+
+// tellChild hands a hold, resume or abort down to a child.
+func (e *Engine) tellChild(ctx context.Context, r *effectRecord, in action.Values) (action.Values, error) {
+	parent, err := e.load(ctx, r.Run)
+	if err != nil {
+		return nil, err
+	}
+	now, _ := in["now"].(bool)
+	c := run.Command{Verb: run.Verb(text(in, "verb", "what")), Person: people.PersonID(text(in, "person", "by")),
+		Reason: text(in, "reason", "why"), Now: now}
+	if c.Person == "" {
+		c.Person = parent.state.Requester
+	}
+	d, err := e.Submit(ctx, text(in, "child"), c)
+	if errs.Is(err, errs.NotFound) {
+		return action.Values{}, nil // it never began
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.Refusal != nil && !errs.Is(d.Refusal, errs.Conflict) { // Conflict: it is so already, or it has ended
+		return nil, d.Refusal
+	}
+	return action.Values{}, nil
+}
+
+// parentIn is the inputs of telling a parent how its child ended.
+type parentIn struct {
+	Parent  string         `json:"parent"`
+	Child   string         `json:"child"`
+	Outcome string         `json:"outcome"`
+	Output  map[string]any `json:"output,omitempty"`
+}
+
+// tellParent puts the news of the end of a child into the commit of that end.
+func (w *writer) tellParent() error {
+	s := w.d.After
+	now := w.e.now()
+	r := effectRecord{Key: "ended-" + s.ID, Action: actTellParent, After: now, Boot: w.e.boot, Epoch: w.e.world.epoch,
+		Inputs: string(encode(parentIn{Parent: s.Parent, Child: s.ID, Outcome: s.Outcome, Output: s.Output}))}
+	value, err := w.e.pack(w.ctx, encode(r))
+	if err != nil {
+		return err
+	}
+	row := id(stamp(now), r.Key)
+	w.b.intend(row, value)
+	return nil
+}
+
+func (e *Engine) doTellParent(ctx context.Context, r *effectRecord) (action.Values, error) {
+	var in parentIn
+	if err := decode("outbox", []byte(r.Inputs), &in); err != nil {
+		return nil, err
+	}
+	output, err := action.Canonical(in.Output)
+	if err != nil {
+		return nil, err
+	}
+	if in.Output == nil {
+		output = nil
+	}
+	_, err = e.Submit(ctx, in.Parent, run.Ended{Child: in.Child, Outcome: in.Outcome, Output: output})
+	if errs.Is(err, errs.NotFound) {
+		err = nil
+	}
+	return action.Values{}, err
+}

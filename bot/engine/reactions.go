@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/gate"
+	"slipway/bot/manifest"
+	"slipway/bot/run"
+)
+
+func manifestDigest(s string) manifest.Digest { return manifest.Digest(s) }
+
+// readReactions reads one gate message again and gives its run what it bears.
+func (e *Engine) readReactions(ctx context.Context, row string, raw []byte, r *effectRecord) (time.Time, error) {
+	var ref Ref
+	if err := decode("outbox", []byte(r.Inputs), &ref); err != nil {
+		return time.Time{}, err
+	}
+	var m messageRecord
+	_, found, err := e.get(ctx, spMessages, ref.String(), &m)
+	if err != nil {
+		return time.Time{}, err
+	}
+	done := func() (time.Time, error) {
+		b := newBatch()
+		b.guard(spOutbox, row, raw)
+		b.del(spOutbox, row)
+		err := e.commit(ctx, "effect/"+r.Action+"/end", b)
+		if errs.Is(err, errs.Conflict) { // touched meanwhile: read again
+			return e.now(), nil
+		}
+		return time.Time{}, err
+	}
+	if !found {
+		return done()
+	}
+	l, err := e.load(ctx, m.Run)
+	if err != nil {
+		return time.Time{}, err
+	}
+	st := l.state.Steps[m.Step]
+	if st == nil || st.Gate == nil || string(st.Gate.Digest) != m.Manifest || st.Gate.Verdict != nil {
+		return done() // an old message: nothing on it counts
+	}
+	e.point("effect/" + r.Action + "/before-do")
+	votes, err := e.votesOn(ctx, ref, m.Manifest, st.Gate.Votes)
+	e.point("effect/" + r.Action + "/after-do")
+	if err != nil {
+		if errs.Is(err, errs.Gone) {
+			return done()
+		}
+		r.Attempts = min(r.Attempts, e.cfg.Tries-2) // it is level-triggered: never given up
+		return e.settle(ctx, row, raw, r, e.failure(action.Contract{Name: r.Action, Policy: action.Read}, r, err, false))
+	}
+	_, err = e.Submit(ctx, m.Run, run.Reactions{Step: m.Step, Message: ref.String(), Votes: votes})
+	if err != nil && !errs.Is(err, errs.NotFound) {
+		return time.Time{}, err
+	}
+	return done()
+}
+
+// closingRead reads the roles of a gate and the reactions that counted again, at their sources,
+// and tells whether anything came from those places meanwhile (SEMANTICS §4).
+func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *effectRecord) (time.Time, error) {
+	in, err := action.DecodeValues([]byte(r.Inputs))
+	if err != nil {
+		return time.Time{}, err
+	}
+	// What was delivered before and waits to be decoded must be heard first.
+	waits := false
+	err = e.cfg.Store.Scan(ctx, spQueue, "", "", false, func(string, []byte) bool { waits = true; return false })
+	if err != nil {
+		return time.Time{}, err
+	}
+	if waits {
+		e.wake(loopDecode)
+		return e.now().Add(50 * time.Millisecond), nil
+	}
+	l, err := e.load(ctx, r.Run)
+	if err != nil {
+		return time.Time{}, err
+	}
+	st := l.state.Steps[r.Step]
+	number, _ := in["number"].(int64)
+	if st == nil || st.Gate == nil || st.Gate.Closing != int(number) {
+		return e.ended(ctx, row, raw, r, run.Result{Outcome: run.Skipped, Message: "another closing read follows"})
+	}
+	answer := run.Closing{Step: r.Step, Number: int(number)}
+	places := e.places(l.state)
+	var refs []Ref
+	messages, _ := in["messages"].([]any)
+	for _, m := range messages {
+		name, _ := m.(string)
+		name, command := strings.CutPrefix(name, byCommand)
+		if ref, ok := parseRef(name); ok {
+			// Only our own gate messages can be read again; a command or a review stands by itself.
+			ours, err := e.cfg.Store.Get(ctx, Key{spMessages, ref.String()})
+			if err != nil {
+				return time.Time{}, err
+			}
+			if ours == nil && !command {
+				continue
+			}
+			if !command {
+				refs = append(refs, ref)
+			}
+			if !slices.Contains(places, ref.Place) {
+				places = append(places, ref.Place)
+			}
+		}
+	}
+	marks, err := e.touchMarks(ctx, places)
+	if err != nil {
+		return time.Time{}, err
+	}
+	e.point("effect/" + r.Action + "/before-do")
+	roles, _ := in["roles"].([]any)
+	for _, x := range roles {
+		role, _ := x.(string)
+		if _, inRun := l.state.Filled[role]; inRun {
+			continue
+		}
+		if err := e.roleAgain(ctx, l.state.Project, role); err != nil {
+			if stops(err) {
+				return time.Time{}, err
+			}
+			answer.Unavailable = fmt.Sprintf("who holds the role %s cannot be read now: %s", role, errs.Text(err))
+		}
+	}
+	for _, ref := range refs {
+		var votes []gate.Vote
+		if votes, err = e.votesOn(ctx, ref, string(st.Gate.Digest), st.Gate.Votes); err != nil {
+			if !errs.Is(err, errs.Gone) {
+				answer.Unavailable = fmt.Sprintf("the gate message in %s cannot be read now: %s", ref.Place.ID, errs.Text(err))
+				continue
+			}
+			votes = nil // a message that is gone bears no approval
+		}
+		answer.Votes = append(answer.Votes, votes...)
+		answer.Messages = append(answer.Messages, ref.String())
+	}
+	e.point("effect/" + r.Action + "/after-do")
+	if ctx.Err() != nil {
+		return time.Time{}, ctx.Err()
+	}
+	answer.Clean = true
+	then := func(b *batch, _ *live, d run.Decision) { b.del(spOutbox, row) }
+	_, err = e.submit(ctx, r.Run, answer, also{guards: marks, then: then})
+	if errs.Is(err, errs.Conflict) {
+		answer.Clean = false
+		_, err = e.submit(ctx, r.Run, answer, also{then: then})
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	e.point("effect/" + r.Action + "/after-result")
+	return time.Time{}, nil
+}
+
+// touchMarks are guards that hold until a delivery from one of the places, or one of their
+// sources that does not say its place, is committed.
+func (e *Engine) touchMarks(ctx context.Context, places []Place) ([]Guard, error) {
+	var keys []Key
+	for _, p := range places {
+		for _, at := range []string{p.ID, ""} {
+			if k := (Key{spTouch, id(p.Source, at)}); !slices.Contains(keys, k) {
+				keys = append(keys, k)
+			}
+		}
+	}
+	marks := make([]Guard, len(keys))
+	for i, k := range keys {
+		raw, err := e.cfg.Store.Get(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		marks[i] = Guard{Key: k, Want: raw}
+	}
+	return marks, nil
+}

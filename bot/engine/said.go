@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/bot/run"
+)
+
+// said gives text to the parser and does what it asks for, once.
+func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) error {
+	if e.cfg.Parser == nil {
+		return nil
+	}
+	w := e.World()
+	person, _ := w.Directory.ByAccount(f.Account)
+	if person.Bot || person.Gone {
+		return nil // they neither command nor get an answer that another bot could answer
+	}
+	s := Spoken{Person: person.ID, Account: f.Account, Place: f.Place, Thread: f.Thread, Addressed: f.Addressed,
+		Project: e.cfg.Projects.Home(f.Place), Now: w.Now}
+	for _, message := range []string{f.Thread, f.Message} {
+		var m messageRecord
+		if message == "" || s.Run != "" {
+			continue
+		}
+		_, found, err := e.get(ctx, spMessages, Ref{Place: f.Place, Message: message}.String(), &m)
+		if err != nil {
+			return err
+		}
+		if found {
+			s.Run = m.Run
+		}
+	}
+	at := f.At
+	if at.IsZero() {
+		at = d.At
+	}
+	for i, asked := range e.cfg.Parser.Parse(f.Text, s) {
+		line := asked.Line
+		if line == 0 {
+			line = i
+		}
+		key := Once{short(d.Source + "\x00" + f.Place.Source + "\x00" + f.Place.ID + "\x00" + f.Message + "\x00" +
+			f.Account.Source + "\x00" + f.Account.ID + "\x00" + strconv.Itoa(line))}
+		if err := e.obey(ctx, s, asked, key, at, r.Replayed > 0, d, f.Message); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// obey carries out one command. Its answer is an effect committed with it, keyed by the semantic
+// key; a repeat changes nothing and says nothing.
+func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time.Time, replayed bool, d Delivery, message string) error {
+	if raw, err := e.cfg.Store.Get(ctx, Key{spSaid, once.Key}); err != nil || raw != nil {
+		return err
+	}
+	answer := func(text string) error { return e.answer(ctx, s, message, once, text) }
+	switch {
+	case a.Reply != "":
+		return answer(a.Reply)
+	case a.Start == nil && a.Input == nil && a.Other == nil:
+		return nil
+	case s.Person == "":
+		return answer("I do not know whose account this is. Link it first, or ask an admin to.")
+	case replayed && e.now().Sub(at) > e.cfg.StaleAfter:
+		return answer(fmt.Sprintf("This was written at %s and comes to me only now. If you still want it, say it again.",
+			at.UTC().Format("2006-01-02 15:04 UTC")))
+	}
+	var text string
+	var err error
+	reply := func(d run.Decision) string {
+		if d.Refusal != nil {
+			return "I can't do that: " + errs.Text(d.Refusal)
+		}
+		return d.Reply
+	}
+	with := also{once: once, then: func(b *batch, _ *live, d run.Decision) {
+		if text := reply(d); text != "" {
+			e.putReply(b, s, message, once, text)
+		}
+	}}
+	switch {
+	case a.Start != nil:
+		text, err = e.saidStart(ctx, s, *a.Start, with, d)
+	case a.Input != nil:
+		var id string
+		if id, err = e.resolveFor(ctx, s, a.Run); err == nil {
+			var in run.Input
+			if in, err = e.signed(ctx, s, id, a.Input, message, at); err == nil {
+				_, err = e.submit(ctx, id, in, with)
+			}
+		}
+	default:
+		if e.cfg.Answers == nil {
+			err = errs.E("engine.answer", errs.Invalid, fmt.Errorf("this cannot be asked here"))
+			break
+		}
+		text, err = e.cfg.Answers.Answer(ctx, s, a.Other, once)
+	}
+	if err == errRepeat {
+		return nil
+	}
+	if err != nil {
+		if stops(err) || ctx.Err() != nil {
+			return err
+		}
+		text = "I can't do that: " + errs.Text(err)
+	}
+	e.wake(loopEffects)
+	if text == "" {
+		return nil
+	}
+	return answer(text)
+}
+
+// saidStart begins a run for a person. What it returns is said besides what the commit said.
+func (e *Engine) saidStart(ctx context.Context, s Spoken, r StartRequest, with also, d Delivery) (string, error) {
+	if r.Project == "" {
+		r.Project = s.Project
+	}
+	if r.Project == "" {
+		return "", errs.E("engine.start", errs.Invalid, fmt.Errorf("this channel has no project")).
+			Hint("name one with --project")
+	}
+	r.Person, r.Owner, r.Via = s.Person, "", d.Source+"/"+d.ID
+	started, err := e.startRun(ctx, r, with)
+	switch {
+	case err != nil:
+		return "", err
+	case r.Plan:
+		return planText(started), nil
+	case started.Waiting:
+		return started.Reply, nil
+	}
+	return "", nil
+}
+
+// signed fills in who says it: never taken from the text.
+func (e *Engine) signed(ctx context.Context, s Spoken, runID string, in run.Input, message string, at time.Time) (run.Input, error) {
+	state, p, err := e.RunState(ctx, runID)
+	if err != nil {
+		return nil, err
+	}
+	if in, err = typed(p, state, in); err != nil {
+		return nil, err
+	}
+	switch in := in.(type) {
+	case run.Command:
+		in.Person = s.Person
+		return in, nil
+	case run.Answer:
+		in.Person = s.Person
+		return in, nil
+	case run.Vote:
+		in.Vote.Person, in.Vote.Account, in.Vote.At = s.Person, s.Account, at
+		if in.Vote.Message == "" {
+			in.Vote.Message = byCommand + Ref{Place: s.Place, Message: message}.String()
+		}
+		if st := state.Steps[in.Step]; st != nil && st.Gate != nil && in.Vote.Manifest == "" {
+			in.Vote.Manifest = st.Gate.Digest
+		}
+		return in, nil
+	}
+	return nil, errs.E("engine.input", errs.Invalid, fmt.Errorf("a person cannot say that"))
+}
+
+// byCommand begins the name under which a vote by command came, before the message.
+const byCommand = "command/"
+
+// replyIn is the inputs of a reply.
+type replyIn struct {
+	To     Ref             `json:"to"`
+	Text   string          `json:"text"`
+	Person people.PersonID `json:"person,omitempty"`
+}
+
+// putReply adds a reply to the outbox; it is posted in the thread of what it answers.
+func (e *Engine) putReply(b *batch, s Spoken, message string, once Once, text string) {
+	if _, ok := e.cfg.Posters[s.Place.Source]; !ok {
+		return
+	}
+	thread := s.Thread
+	if thread == "" {
+		thread = message
+	}
+	now := e.now()
+	r := effectRecord{Key: "reply-" + once.Key, Action: actReply, After: now, Boot: e.boot, Epoch: e.world.epoch,
+		Inputs: string(encode(replyIn{To: Ref{Place: s.Place, Thread: thread}, Text: clip(text, 8000), Person: s.Person}))}
+	row := id(stamp(now), r.Key)
+	b.intend(row, encode(r))
+}
+
+// answer commits a reply with the semantic key, where nothing else was committed with it.
+func (e *Engine) answer(ctx context.Context, s Spoken, message string, once Once, text string) error {
+	b := newBatch()
+	raw, err := e.cfg.Store.Get(ctx, Key{spSaid, once.Key})
+	if err != nil {
+		return err
+	}
+	b.guard(spSaid, once.Key, raw)
+	b.put(spSaid, once.Key, []byte(stamp(e.now())))
+	e.putReply(b, s, message, once, text)
+	err = e.commit(ctx, "answer", b)
+	e.wake(loopEffects)
+	if errs.Is(err, errs.Conflict) {
+		return nil
+	}
+	return err
+}
+
+func clip(text string, n int) string {
+	r := []rune(text)
+	if len(r) <= n {
+		return text
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// planText says what a start would do, in a few lines.
+func planText(s Started) string {
+	text := s.Name + " would take these steps:"
+	for _, st := range s.Book.Steps {
+		text += "\n• " + st.Path
+		if st.Doc != "" {
+			text += ": " + st.Doc
+		}
+		if st.Gate != nil {
+			text += " (" + st.Gate.Rule.String() + ")"
+		}
+	}
+	return text
+}

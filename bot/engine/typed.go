@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway/bot/errs"
+	"slipway/bot/playbook"
+	"slipway/bot/run"
+)
+
+// typed reads what a person wrote as text in the types that the playbook wants, and fills in the
+// gate that is meant when only one is open. The core checks everything again.
+func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) {
+	switch in := in.(type) {
+	case run.Vote:
+		if in.Step == "" {
+			open := openGates(s)
+			if len(open) != 1 {
+				err := errs.E("engine.vote", errs.Invalid, fmt.Errorf("%s has %d open gates", s.Name, len(open)))
+				if len(open) == 0 {
+					return nil, err.Hint("ask why %s", s.Name)
+				}
+				return nil, err.Hint("name one of %s", strings.Join(open, ", "))
+			}
+			in.Step = open[0]
+		}
+		return in, nil
+	case run.Answer:
+		step := p.Step(run.DeclaredPath(in.Step))
+		if step == nil {
+			return in, nil // the core knows which steps there are and says so
+		}
+		var fields []playbook.Input
+		switch step.Kind {
+		case playbook.Ask:
+			fields = step.Ask.Fields
+		case playbook.ByHand:
+			fields = step.ByHand.Evidence
+			in.Values = named(in.Values, fields)
+		case playbook.Collect:
+			fields = step.Collect.Ask
+		}
+		values, err := fitFields(in.Values, fields)
+		in.Values = values
+		return in, err
+	case run.Command:
+		if in.Verb != run.RetryVerb && in.Verb != run.RenameVerb {
+			return in, nil
+		}
+		values, err := fitFields(in.Values, p.Inputs)
+		in.Values = values
+		return in, err
+	}
+	return in, nil
+}
+
+// named gives evidence that was written without a name the name of the only field there is.
+func named(values map[string]any, fields []playbook.Input) map[string]any {
+	text, ok := values["evidence"]
+	if !ok || len(fields) != 1 || fields[0].Name == "evidence" {
+		return values
+	}
+	out := map[string]any{fields[0].Name: text}
+	for k, v := range values {
+		if k != "evidence" {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func fitFields(given map[string]any, fields []playbook.Input) (map[string]any, error) {
+	out := make(map[string]any, len(given))
+	for name, v := range given {
+		out[name] = v
+		for _, f := range fields {
+			if f.Name != name {
+				continue
+			}
+			fitted, err := fitValue(f.Type, v)
+			if err != nil {
+				return nil, errs.E("engine.answer", errs.Invalid, fmt.Errorf("%s: %w", name, err)).Hint("%s is %s (%s)", name, f.Type, f.Help)
+			}
+			out[name] = fitted
+		}
+	}
+	return out, nil
+}
+
+// openGates lists the open gates of a run, sorted.
+func openGates(s *run.State) []string {
+	var open []string
+	for path, st := range s.Steps {
+		if st.Gate != nil && st.Status == run.Running && st.Gate.Digest != "" {
+			open = append(open, path)
+		}
+	}
+	slices.Sort(open)
+	return open
+}

@@ -1,0 +1,299 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"slipway/bot/errs"
+	"slipway/bot/playbook"
+	"slipway/bot/run"
+)
+
+// writer turns one decision into the writes of one commit.
+type writer struct {
+	e    *Engine
+	ctx  context.Context
+	book *playbook.Playbook
+	was  *live
+	d    run.Decision
+	b    *batch
+	view *view
+
+	rec     runRecord
+	locks   map[string]run.Lock // as they are after the events
+	lockRaw map[string][]byte
+}
+
+func (w *writer) write() (*live, error) {
+	after, b := w.d.After, w.b
+	if after == nil {
+		return nil, errs.E("engine.write", errs.Internal, errors.New("a decision with events has no state after them"))
+	}
+	w.rec = runRecord{Seq: w.was.rec.Seq + 1, Chain: w.was.rec.Chain, Pending: maps.Clone(w.was.rec.Pending)}
+	if w.rec.Pending == nil {
+		w.rec.Pending = map[string]string{}
+	}
+	if err := w.events(); err != nil {
+		return nil, err
+	}
+	for _, path := range run.Touched(w.d.Events) {
+		if err := w.step(path); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.consequences(); err != nil {
+		return nil, err
+	}
+	w.timers()
+	head, err := run.EncodeHead(after.Head)
+	if err != nil {
+		return nil, errs.E("engine.write", errs.Internal, fmt.Errorf("the head of run %s does not encode: %w", after.ID, err))
+	}
+	next := &live{id: after.ID, state: after, name: nameOf(after, w.book.Name)}
+	w.names(next)
+	next.raw = encodeRun(w.rec, head)
+	next.rec = w.rec
+	b.guard(spRuns, after.ID, w.was.raw)
+	b.put(spRuns, after.ID, next.raw)
+	return next, nil
+}
+
+func (w *writer) events() error {
+	list := make([]json.RawMessage, len(w.d.Events))
+	for i, ev := range w.d.Events {
+		raw, err := run.EncodeEvent(ev)
+		if err != nil {
+			return errs.E("engine.write", errs.Internal, fmt.Errorf("an event of run %s does not encode: %w", w.d.After.ID, err))
+		}
+		list[i] = raw
+	}
+	r := eventRecord{At: w.e.now(), Events: list}
+	var err error
+	if r.Chain, err = chain(w.rec.Chain, []byte(r.At.Format(time.RFC3339Nano)), list); err != nil {
+		return err
+	}
+	w.rec.Chain = r.Chain
+	value, err := w.e.pack(w.ctx, encodeEvents(r))
+	if err != nil {
+		return err
+	}
+	w.b.put(spEvents, id(w.d.After.ID, seqID(w.rec.Seq)), value)
+	return nil
+}
+
+// encodeEvents keeps the bytes of the events as they were chained.
+func encodeEvents(r eventRecord) []byte {
+	out := append([]byte(`{"at":`), encode(r.At)...)
+	out = append(append(append(out, `,"chain":"`...), r.Chain...), `","events":[`...)
+	for i, ev := range r.Events {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, ev...)
+	}
+	return append(out, "]}"...)
+}
+
+func (w *writer) step(path string) error {
+	now, had := w.d.After.Steps[path], w.was.state.Steps[path]
+	key := id(w.d.After.ID, path)
+	if now == nil {
+		if had != nil {
+			w.b.del(spSteps, key)
+		}
+	} else {
+		raw, err := run.EncodeStep(now)
+		if err != nil {
+			return errs.E("engine.write", errs.Internal, fmt.Errorf("the step %s does not encode: %w", path, err))
+		}
+		value, err := w.e.pack(w.ctx, raw)
+		if err != nil {
+			return err
+		}
+		w.b.put(spSteps, key, value)
+	}
+	before, then := awaits(w.book, w.was.state, had), awaits(w.book, w.d.After, now)
+	for _, a := range before {
+		if !slices.Contains(then, a) {
+			w.b.del(spAwaits, a)
+		}
+	}
+	for _, a := range then {
+		if !slices.Contains(before, a) {
+			w.b.put(spAwaits, a, nil)
+		}
+	}
+	return nil
+}
+
+// consequences writes what the events say about effects and locks, in their order.
+func (w *writer) consequences() error {
+	for _, ev := range w.d.Events {
+		switch body := ev.Body.(type) {
+		case run.EffectIntended:
+			if err := w.intend(body); err != nil {
+				return err
+			}
+		case run.EffectEnded:
+			w.endEffect(body.Key)
+		case run.EffectVoided:
+			if err := w.voidJob(body); err != nil {
+				return err
+			}
+			w.endEffect(body.Key)
+		case run.GateOpened:
+			w.b.put(spGates, id(string(body.Digest), w.d.After.ID, body.Step), nil)
+		case run.LockTaken:
+			w.lock(body.Lock, func(l *run.Lock) {
+				l.Holder = body.Claim
+				l.Queue = slices.DeleteFunc(slices.Clone(l.Queue), func(c run.Claim) bool { return sameClaim(c, body.Claim) })
+			})
+		case run.LockQueued:
+			w.lock(body.Lock, func(l *run.Lock) { l.Queue = enqueue(l.Queue, body.Claim) })
+		case run.LockReleased:
+			w.lock(body.Lock, func(l *run.Lock) { release(l, w.d.After.ID, body.Scope) })
+		case run.Finished:
+			if err := w.finish(); err != nil {
+				return err
+			}
+		}
+	}
+	for name, l := range w.locks {
+		if l.Holder == (run.Claim{}) && len(l.Queue) == 0 {
+			w.b.del(spLocks, name)
+			w.lockRaw[name] = nil
+			continue
+		}
+		l.Version = w.view.locks[name].Version + 1
+		w.locks[name] = l
+		w.lockRaw[name] = encode(l)
+		w.b.put(spLocks, name, w.lockRaw[name])
+	}
+	return nil
+}
+
+func (w *writer) intend(ev run.EffectIntended) error {
+	now := w.e.now()
+	due := now
+	if ev.After.After(now) {
+		due = ev.After
+	}
+	r := effectRecord{Key: ev.Key, Run: w.d.After.ID, Step: ev.Step, Project: w.d.After.Project, Action: ev.Action,
+		Inputs: string(ev.Inputs), Generation: ev.Generation, Undoes: ev.Undoes, ProbeOnly: ev.ProbeOnly, After: due,
+		Boot: w.e.boot, Epoch: w.e.world.epoch}
+	row := id(stamp(due), ev.Key)
+	value, err := w.e.pack(w.ctx, encode(r))
+	if err != nil {
+		return err
+	}
+	w.b.intend(row, value)
+	w.rec.Pending[ev.Key] = row
+	return nil
+}
+
+func (w *writer) endEffect(key string) {
+	if row, ok := w.rec.Pending[key]; ok {
+		w.b.del(spOutbox, row)
+		delete(w.rec.Pending, key)
+	}
+}
+
+// finish clears what an ended run leaves behind, but for what must still be told of it.
+func (w *writer) finish() error {
+	for key, row := range w.rec.Pending {
+		if !outlives(w.d.After.Effects[key]) {
+			if err := w.voidJob(run.EffectVoided{Key: key, Why: "the run has ended"}); err != nil {
+				return err
+			}
+			w.b.del(spOutbox, row)
+			delete(w.rec.Pending, key)
+		}
+	}
+	if w.d.After.Parent != "" {
+		return w.tellParent()
+	}
+	return nil
+}
+
+func outlives(ef *run.Effect) bool {
+	return ef != nil && ef.Outcome == "" && (ef.Action == actEditGate || ef.Action == actBroadcast)
+}
+
+func (w *writer) timers() {
+	was, now := w.was.state.Timers, w.d.After.Timers
+	if w.d.After.Status == run.RunEnded {
+		now = nil
+	}
+	for name, due := range was {
+		if again, still := now[name]; !still || !again.Equal(due) {
+			w.b.del(spTimers, timerID(due, w.was.id, name))
+		}
+	}
+	for name, due := range now {
+		if before, had := was[name]; !had || !before.Equal(due) {
+			w.b.put(spTimers, timerID(due, w.d.After.ID, name), []byte("t"))
+		}
+	}
+}
+
+// names keeps the index of live runs and the list of past ones.
+func (w *writer) names(next *live) {
+	was := w.was.name
+	key := nameKey(next.name.Name)
+	ended := w.d.After.Status == run.RunEnded
+	if was != nil && (ended || nameKey(was.Name) != key) && was.Ended.IsZero() {
+		w.b.del(spNames, nameKey(was.Name))
+	}
+	value := encode(next.name)
+	switch {
+	case ended:
+		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), value)
+	case was == nil || nameKey(was.Name) != key:
+		w.b.guard(spNames, key, nil)
+		w.b.put(spNames, key, value)
+	case string(encode(was)) != string(value):
+		w.b.put(spNames, key, value)
+	}
+}
+
+// lockNames are the locks that this decision read or changed.
+func (w *writer) lockNames() []string {
+	var names []string
+	for _, r := range w.d.Reads {
+		if r.What == "lock" {
+			names = append(names, r.Name)
+		}
+	}
+	for name := range w.locks {
+		names = append(names, name)
+	}
+	return names
+}
+
+// guardReads guards the commit by the records that the decision rests on.
+func (w *writer) guardReads() error {
+	for _, r := range w.d.Reads {
+		switch r.What {
+		case "lock":
+			w.b.guard(spLocks, r.Name, w.view.lockRaw[r.Name])
+		case "role":
+			w.b.guard(spRoles, r.Name, w.view.roleRaw[r.Name])
+			w.b.guard(spRoles, everywhere(r.Name), w.view.roleRaw[everywhere(r.Name)])
+		case "freeze":
+			w.b.guard(spCalendars, r.Name, w.view.calRaw[r.Name])
+		default:
+			return errs.E("engine.write", errs.Internal, fmt.Errorf("a decision rests on %q, which has no versions", r.What))
+		}
+	}
+	for name := range w.locks {
+		w.b.guard(spLocks, name, w.view.lockRaw[name])
+	}
+	return nil
+}
+
+func timerID(due time.Time, runID, name string) string { return id(stamp(due), runID, name) }

@@ -1,0 +1,43 @@
+package playbook
+
+import (
+	"bytes"
+	"sort"
+	"strconv"
+)
+
+// writeCanonical writes n as one line of quoted text, lists and maps with sorted keys. Steps and
+// the fields of forms are maps too: their order is kept in memory, for people, but two files
+// that differ only in it mean the same.
+func writeCanonical(b *bytes.Buffer, n *node) {
+	switch n.kind {
+	case emptyNode:
+		b.WriteByte('~')
+	case scalarNode:
+		// Whether a scalar was quoted matters for true, false and numbers only where the place
+		// takes more than text; there it was read already, and a wrong one refused.
+		b.WriteString(strconv.Quote(n.text))
+	case listNode:
+		b.WriteByte('[')
+		for i, item := range n.items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeCanonical(b, item)
+		}
+		b.WriteByte(']')
+	case mapNode:
+		entries := append([]entry(nil), n.entries...)
+		sort.Slice(entries, func(i, j int) bool { return entries[i].key < entries[j].key })
+		b.WriteByte('{')
+		for i, e := range entries {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(strconv.Quote(e.key))
+			b.WriteByte(':')
+			writeCanonical(b, e.val)
+		}
+		b.WriteByte('}')
+	}
+}

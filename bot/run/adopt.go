@@ -1,0 +1,122 @@
+package run
+
+import (
+	"slices"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/playbook"
+)
+
+// adopt looks for what was done outside of the run: every do step that can be reached is probed.
+func (d *decider) adopt() *errs.Error {
+	if d.s.Adopting {
+		d.reply = "the search goes on already"
+		return nil
+	}
+	if step, _ := d.effectUnder(""); step != "" {
+		return refuse(errs.Conflict, "an effect of %s is under way", step).Hint("wait for its outcome, or settle its doubt")
+	}
+	d.emit(Adopting{})
+	d.reply = "looking for what was done already"
+	return nil
+}
+
+// advanceAdopt probes what can be reached; the search ends when no probe is left.
+func (d *decider) advanceAdopt() {
+	for _, in := range d.instances() {
+		st := d.at(in.path)
+		if in.def.Kind != playbook.Do || st.Status != Waiting && st.Status != Stuck && st.Status != FailedSt || !d.reachable(in) {
+			continue
+		}
+		if d.inFlight(in.path, ForAdopt) != nil {
+			continue
+		}
+		if in.def.When != nil {
+			if ok, err := in.def.When.Bool(d.scope(in, nil)); err != nil || !ok {
+				continue
+			}
+		}
+		inputs, err := d.inputsOf(in)
+		if err != nil {
+			continue // something it reads is not there yet
+		}
+		if _, digest := canonical(inputs); st.Probed == digest {
+			continue
+		}
+		d.intend(in.path, ForAdopt, in.def.Do.Ref, inputs, intent{probeOnly: true})
+	}
+	for _, e := range d.s.Effects {
+		if e.For == ForAdopt {
+			return
+		}
+	}
+	d.emit(AdoptEnded{})
+	// What was found is part of what the gates before it approve, open or closed.
+	for _, in := range slices.Clone(d.instances()) {
+		if in.def.Kind == playbook.GateK && len(d.findings(in)) > 0 {
+			d.staleStep(in.path, "steps after it were found done by others")
+		}
+	}
+}
+
+// reachable: what it needs is over, or is a person's or the outside's part, which a probe of
+// what comes after answers as well.
+func (d *decider) reachable(in *inst) bool {
+	for _, list := range [][]string{in.def.Needs, in.def.Any} {
+		for _, declared := range list {
+			def := d.p.Step(declared)
+			if def == nil {
+				continue
+			}
+			switch def.Kind {
+			case playbook.GateK, playbook.Ask, playbook.Wait, playbook.ByHand:
+				if other := d.find(d.resolve(in, declared)); other != nil && d.reachable(other) {
+					continue
+				}
+				return false
+			}
+			if !settledWell(d.at(d.resolve(in, declared)).Status) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// adoptProbed takes what a probe found.
+func (d *decider) adoptProbed(in *inst, e *Effect, r EffectEnded) {
+	if r.Outcome != OK || !d.s.Adopting {
+		return
+	}
+	out, err := action.DecodeValues(r.Output)
+	if err == nil {
+		err = in.def.Do.Contract.Out.Check("what was found", out)
+	}
+	if err != nil {
+		d.emit(StepWaits{in.path, "", "what was found cannot be used: " + err.Error()})
+		return
+	}
+	inputs, _ := action.DecodeValues(e.Inputs)
+	d.emit(StepStarted{Step: in.path, Attempt: d.at(in.path).Attempt + 1, Inputs: inputs, Digest: e.Digest})
+	d.emit(StepDone{Step: in.path, Output: out, Adopted: true})
+}
+
+// findings lists the adopted steps that come after the gate: they are part of what it approves.
+func (d *decider) findings(in *inst) []*Step {
+	any := false
+	for _, st := range d.s.Steps {
+		any = any || st.Status == Adopted
+	}
+	if !any {
+		return nil
+	}
+	var out []*Step
+	after := d.after(in.path)
+	for _, i := range d.instances() {
+		if st := d.at(i.path); st.Status == Adopted && slices.Contains(after, i.path) {
+			out = append(out, st)
+		}
+	}
+	return out
+}

@@ -1,0 +1,310 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/gate"
+	"slipway/bot/manifest"
+	"slipway/bot/people"
+	"slipway/bot/playbook"
+)
+
+// closingPause is how long a gate waits before it reads its sources again by itself, after one
+// of them could not be reached.
+const closingPause = time.Minute
+
+// manifest makes what the gate asks people to approve, as the values are now.
+func (d *decider) manifest(in *inst, st *Step) (manifest.Manifest, error) {
+	part := in.def.Gate
+	_, profile := canonical(d.s.Profile)
+	m := manifest.Manifest{Run: d.s.ID, Name: d.s.Name, Gate: in.path, Number: 1, Playbook: d.s.Closure, Profile: profile,
+		Rule: part.Rule.String()}
+	if m.Playbook == "" {
+		m.Playbook = d.s.Playbook
+	}
+	if st.Gate != nil {
+		m.Number = st.Gate.Number + 1
+	}
+	if part.Expires > 0 {
+		m.Expires = d.now.Add(part.Expires).Truncate(time.Second)
+	}
+	scope := d.scope(in, nil)
+	for _, t := range part.Binds {
+		v, err := t.Eval(scope)
+		if err != nil {
+			return m, err
+		}
+		value, _ := canonical(v)
+		m.Binds = append(m.Binds, manifest.Bind{Name: bindName(t.Text), Value: string(value)})
+	}
+	for _, found := range d.findings(in) {
+		value, _ := canonical(map[string]any{"inputs": found.Inputs, "output": found.Output})
+		m.Binds = append(m.Binds, manifest.Bind{Name: "found done by others: " + found.Path, Value: string(value)})
+	}
+	return m, nil
+}
+
+// bindName is the expression of a template that is one expression, or else its text.
+func bindName(text string) string {
+	if inner, ok := strings.CutPrefix(text, "${"); ok && strings.Count(text, "${") == 1 {
+		if inner, ok = strings.CutSuffix(inner, "}"); ok {
+			return strings.TrimSpace(inner)
+		}
+	}
+	return text
+}
+
+// openGate puts a new manifest to the people.
+func (d *decider) openGate(in *inst) {
+	st := d.at(in.path)
+	m, err := d.manifest(in, st)
+	if err != nil {
+		d.stuck(in.path, "what is to be approved cannot be told: "+errs.Text(err))
+		return
+	}
+	text := m.Canonical()
+	digest := manifest.Digest(action.DigestOf(text))
+	d.emit(GateOpened{in.path, digest, m})
+	if !m.Expires.IsZero() {
+		d.emit(TimerSet{"expire/" + in.path, m.Expires})
+	}
+	inputs := map[string]any{"step": in.path, "number": int64(m.Number), "digest": string(digest), "manifest": string(text),
+		"rule": m.Rule, "run": d.s.ID, "name": d.s.Name}
+	if say, _ := st.Inputs["say"].(string); say != "" {
+		inputs["say"] = say
+	}
+	d.intend(in.path, ForMessage, GateMessage, inputs, intent{})
+}
+
+// voidGate withdraws the open manifest of the gate; its approvals are void with it.
+func (d *decider) voidGate(path, why string) {
+	st := d.at(path)
+	if st.Gate == nil || st.Gate.Digest == "" || st.Gate.Verdict != nil {
+		return
+	}
+	d.voidEffects(path, why, ForClosing)
+	digest := st.Gate.Digest
+	d.emit(GateVoided{path, digest, why})
+	for _, id := range []string{"expire/", "closing/"} {
+		d.clearTimer(id + path)
+	}
+	d.editMessage(path, digest, "void", why)
+}
+
+func (d *decider) editMessage(path string, digest manifest.Digest, state, why string) {
+	d.intend(path, ForMessage, EditGateMessage, map[string]any{"step": path, "digest": string(digest),
+		"number": int64(d.at(path).Gate.Number), "state": state, "why": why, "run": d.s.ID}, intent{})
+}
+
+// voidEffects withdraws what is in flight for the step and one of the purposes.
+func (d *decider) voidEffects(path, why string, purposes ...Purpose) {
+	for _, key := range sortedNames(d.s.Effects) {
+		if e := d.s.Effects[key]; e.Step == path && slices.Contains(purposes, e.For) {
+			d.emit(EffectVoided{key, e.Step, why})
+		}
+	}
+}
+
+// verdict is how the gate stands. It is asked once until something happens.
+func (d *decider) verdict(in *inst, st *Step) gate.Verdict {
+	if d.verdicts == nil || d.verdictAt != len(d.events) {
+		d.verdicts, d.verdictAt = make(map[string]gate.Verdict, 1), len(d.events)
+	}
+	v, known := d.verdicts[in.path]
+	if !known {
+		v = d.evaluate(in, st)
+		d.verdicts[in.path] = v
+	}
+	return v
+}
+
+// evaluate asks package gate how the gate stands.
+func (d *decider) evaluate(in *inst, st *Step) gate.Verdict {
+	rule := in.def.Gate.Rule
+	var votes []gate.Vote
+	var left []gate.Refusal
+	for _, v := range st.Gate.Votes {
+		if why := d.keptOut(rule, v.Person); v.Kind == gate.Approve && why != "" {
+			left = append(left, gate.Refusal{Vote: v, Why: why})
+			continue
+		}
+		votes = append(votes, v)
+	}
+	v := gate.Evaluate(gate.Question{Rule: rule, Manifest: st.Gate.Digest, Project: d.s.Project, Requester: d.s.Requester,
+		Authors: d.authors(in), Directory: d.directory(), Now: d.now}, votes)
+	v.Refused = append(v.Refused, left...)
+	if len(d.s.Requesters) > 0 || d.s.Private {
+		for i := range v.Needs {
+			v.Needs[i].From = slices.DeleteFunc(slices.Clone(v.Needs[i].From), func(p people.PersonID) bool { return d.keptOut(rule, p) != "" })
+		}
+	}
+	return v
+}
+
+// keptOut says why the run itself keeps the person from approving, besides what package gate
+// knows: who asked for the run and then handed it over does not approve it either, and nobody
+// approves a private run from outside of its circle.
+func (d *decider) keptOut(rule gate.Rule, p people.PersonID) string {
+	switch {
+	case p == "":
+		return ""
+	case rule.NotRequester() && p != d.s.Requester && slices.Contains(d.s.Requesters, p):
+		return string(p) + ` was the requester before the hand-over ("not requester")`
+	case d.s.Private && p != d.s.Requester && !slices.Contains(d.s.Circle, p):
+		return string(p) + " is not in the circle of this private run"
+	}
+	return ""
+}
+
+// authors lists who made what the gate binds: the outputs that contracts name as authors.
+func (d *decider) authors(in *inst) []string {
+	var out []string
+	for _, declared := range in.def.Reads {
+		def := d.p.Step(declared)
+		if def == nil || def.Do == nil || def.Do.Contract.Authors == "" {
+			continue
+		}
+		switch v := d.at(d.resolve(in, declared)).Output[def.Do.Contract.Authors].(type) {
+		case []any:
+			for _, a := range v {
+				if s, ok := a.(string); ok {
+					out = append(out, s)
+				}
+			}
+		case string:
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// lookGate moves an open gate: a quorum begins the closing read, a no ends it.
+func (d *decider) lookGate(in *inst, st *Step) {
+	if st.Gate == nil || st.Gate.Digest == "" {
+		return
+	}
+	if d.s.Status == OnHold || len(st.Gate.Votes) == 0 {
+		return // a held gate collects, but does not close
+	}
+	v := d.verdict(in, st)
+	if v.Rejected {
+		d.closeGate(in, v, false)
+		return
+	}
+	if v.Passes && st.Gate.Closing == 0 && !st.Gate.RetryAt.After(d.now) {
+		d.beginClosing(in, v)
+	}
+}
+
+// beginClosing reads roles and reactions of the counted approvals again, under a new number.
+func (d *decider) beginClosing(in *inst, v gate.Verdict) {
+	number := d.at(in.path).Gate.Closings + 1
+	d.voidEffects(in.path, "a newer closing read follows", ForClosing)
+	d.clearTimer("closing/" + in.path)
+	d.emit(GateClosing{in.path, number})
+	messages, roles := []any{}, []any{}
+	for _, c := range v.Counted {
+		if c.Message != "" && !slices.Contains(messages, any(c.Message)) {
+			messages = append(messages, c.Message)
+		}
+	}
+	for _, role := range in.def.Gate.Rule.Roles() {
+		roles = append(roles, role)
+	}
+	d.intend(in.path, ForClosing, ClosingRead, map[string]any{"step": in.path, "number": int64(number), "messages": messages,
+		"roles": roles, "run": d.s.ID, "project": d.s.Project}, intent{})
+}
+
+// closing is the answer of a closing read. Only the one of the current number counts.
+func (d *decider) closing(c Closing) *errs.Error {
+	in := d.find(c.Step)
+	if in == nil || in.def.Kind != playbook.GateK {
+		return nil
+	}
+	st := d.at(in.path)
+	if st.Status != Running || st.Gate == nil || st.Gate.Closing == 0 || st.Gate.Closing != c.Number {
+		return nil
+	}
+	d.voidEffects(in.path, "it has answered", ForClosing)
+	reopen := func(why string, at time.Time) {
+		d.emit(GateReopened{Step: in.path, Why: why, RetryAt: at})
+		if !at.IsZero() {
+			d.emit(TimerSet{"closing/" + in.path, at})
+		}
+	}
+	if d.s.Status == OnHold {
+		reopen("the run is held", time.Time{})
+		return nil
+	}
+	if c.Unavailable != "" {
+		reopen("the approvals could not be read again: "+c.Unavailable, d.now.Add(closingPause))
+		return nil
+	}
+	for _, message := range c.Messages {
+		d.recordMessage(in, message, slices.DeleteFunc(slices.Clone(c.Votes), func(v gate.Vote) bool { return v.Message != message }))
+	}
+	st = d.at(in.path)
+	v := d.verdict(in, st)
+	switch {
+	case v.Rejected:
+		d.closeGate(in, v, false)
+	case !v.Passes:
+		reopen("the quorum no longer stands: "+strings.Join(v.Explain(), "; "), time.Time{})
+	case !c.Clean:
+		d.beginClosing(in, v)
+	default:
+		d.closeGate(in, v, true)
+	}
+	return nil
+}
+
+// closeGate is a gate's end. The versions of the roles that it relied on are part of it.
+func (d *decider) closeGate(in *inst, v gate.Verdict, approved bool) {
+	d.voidEffects(in.path, "the gate is closed", ForClosing)
+	var roles []Read
+	for _, role := range in.def.Gate.Rule.Roles() {
+		name, version := d.s.Project+"/"+role, d.directory().Version(d.s.Project, role)
+		roles = append(roles, Read{"role", name, version})
+		d.readRole(role)
+	}
+	digest := d.at(in.path).Gate.Digest
+	d.emit(GateClosed{in.path, approved, v, roles})
+	if !approved {
+		d.end(in.path, StepFailed{Step: in.path, Class: "rejected", Message: "rejected by " + against(v)})
+		d.editMessage(in.path, digest, "rejected", "rejected by "+against(v))
+		return
+	}
+	by := []any{}
+	for _, c := range v.Counted {
+		by = append(by, string(c.Person))
+	}
+	d.done(in, map[string]any{"manifest": string(digest), "text": string(d.at(in.path).Gate.Manifest.Canonical()), "by": by, "at": d.now.Format(time.RFC3339)})
+	d.editMessage(in.path, digest, "approved", "")
+}
+
+func against(v gate.Verdict) string {
+	var names []string
+	for _, a := range v.Against {
+		name := string(a.Person)
+		if a.Reason != "" {
+			name += " (" + a.Reason + ")"
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// expired ends a manifest whose time is over, and puts a new one to the people.
+func (d *decider) expired(in *inst) {
+	st := d.at(in.path)
+	if st.Status != Running || st.Gate == nil || st.Gate.Digest == "" || d.now.Before(st.Gate.Manifest.Expires) {
+		return
+	}
+	d.voidGate(in.path, fmt.Sprintf("it expired at %s", st.Gate.Manifest.Expires.Format(time.RFC3339)))
+	d.openGate(in)
+}

@@ -1,0 +1,266 @@
+package run
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+	"slipway/bot/playbook"
+)
+
+// beginWait looks for the first time, or sets the clock.
+func (d *decider) beginWait(in *inst) {
+	st := d.at(in.path)
+	if in.def.Wait.At == nil {
+		d.poll(in, time.Time{})
+		return
+	}
+	text, _ := st.Inputs["at"].(string)
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		d.stuck(in.path, fmt.Sprintf("%q is not a time", text))
+		return
+	}
+	if !at.After(d.now) {
+		d.done(in, map[string]any{"at": text})
+		return
+	}
+	d.emit(TimerSet{"at/" + in.path, at.UTC()})
+}
+
+// poll reads the fact once more. Each reading is an effect of its own.
+func (d *decider) poll(in *inst, after time.Time) {
+	d.intend(in.path, ForPoll, in.def.Wait.Ref, d.at(in.path).Inputs, intent{after: after})
+}
+
+// lookNow reads the fact at once: something happened outside that touches it.
+func (d *decider) lookNow(path string) {
+	in := d.find(path)
+	if in == nil || in.def.Kind != playbook.Wait || in.def.Wait.At != nil || d.at(path).Status != Running {
+		return
+	}
+	d.voidEffects(path, "it is read at once", ForPoll)
+	d.poll(in, time.Time{})
+}
+
+// polled goes on after a reading.
+func (d *decider) polled(in *inst, r EffectEnded) {
+	st := d.at(in.path)
+	if st.Status != Running || d.s.Status == IsAborting {
+		return
+	}
+	next := d.now.Add(in.def.Wait.Poll)
+	out, err := action.DecodeValues(r.Output)
+	if r.Outcome == OK && err == nil {
+		err = in.def.Wait.Contract.Out.Check("what was read", out)
+	}
+	if r.Outcome != OK || err != nil {
+		why := "it could not be read" + colon(r.Message)
+		if r.Outcome == OK {
+			why = "what was read cannot be used: " + err.Error()
+		}
+		if st.Message != why {
+			d.emit(StepWaits{in.path, "poll", why})
+		}
+		d.poll(in, next)
+		return
+	}
+	scope := d.scope(in, map[string]any{in.def.Wait.As: out})
+	if in.def.Wait.Until != nil {
+		ok, err := in.def.Wait.Until.Bool(scope)
+		if err != nil {
+			d.stuck(in.path, "until cannot be told: "+errs.Text(err))
+			return
+		}
+		if ok {
+			d.done(in, out)
+			return
+		}
+	}
+	if in.def.Wait.Fail != nil {
+		failed, err := in.def.Wait.Fail.Bool(scope)
+		if err != nil {
+			d.stuck(in.path, "fail cannot be told: "+errs.Text(err))
+			return
+		}
+		if failed {
+			d.fail(in, "failed", "what it waits for has failed: "+in.def.Wait.Fail.Text)
+			return
+		}
+	}
+	if st.On != "" {
+		d.emit(StepWaits{in.path, "", ""})
+	}
+	d.poll(in, next)
+}
+
+// answer is a person's answer to an ask, a by_hand or a collect.
+func (d *decider) answer(a Answer) *errs.Error {
+	if err := d.known(a.Person); err != nil {
+		return err
+	}
+	in := d.find(a.Step)
+	if in == nil {
+		return refuse(errs.NotFound, "%s has no step %q", d.s.Name, a.Step).Hint("%s", d.stepsHint())
+	}
+	if d.s.Status == IsAborting {
+		return refuse(errs.Conflict, "%s is being aborted", d.s.Name)
+	}
+	d.by = a.Person
+	switch in.def.Kind {
+	case playbook.Ask:
+		return d.answerAsk(in, a)
+	case playbook.ByHand:
+		return d.answerByHand(in, a)
+	case playbook.Collect:
+		return d.answerCollect(in, a)
+	}
+	return refuse(errs.Invalid, "%s asks nothing: it is a %s step", a.Step, in.def.Kind).Hint("%s", d.stepsHint())
+}
+
+// answerer checks that the person holds the role that is asked.
+func (d *decider) answerer(in *inst, of string, a Answer) *errs.Error {
+	if of == "requester" && d.isRequester(a.Person) || of != "requester" && d.has(of, a.Person) {
+		return nil
+	}
+	return refuse(errs.Denied, "%s asks %s, and %s is not one", in.path, article(of), a.Person).Hint("%s", d.whoHas(of))
+}
+
+func article(role string) string {
+	if role == "requester" {
+		return "the requester"
+	}
+	if strings.ContainsRune("aeiou", rune(role[0])) {
+		return "an " + role
+	}
+	return "a " + role
+}
+
+func (d *decider) answerAsk(in *inst, a Answer) *errs.Error {
+	part := in.def.Ask
+	if err := d.answerer(in, part.Of, a); err != nil {
+		return err
+	}
+	values, bad := fit("field", part.Fields, a.Values, true)
+	if bad != nil {
+		return bad
+	}
+	st := d.at(in.path)
+	if bad := d.answerable(in, st); bad != nil {
+		return bad
+	}
+	if part.Fills != "" {
+		if err := d.fill(part.Fills, values["person"]); err != nil {
+			return err
+		}
+	}
+	changed := st.Status == Done
+	d.emit(Answered{Step: in.path, Values: values})
+	output := maps.Clone(values)
+	output["by"] = string(a.Person)
+	d.done(in, output)
+	d.reply = "thank you, recorded"
+	if changed {
+		d.staleAfter(in.path, "the answer to "+in.path+" was changed by "+string(a.Person))
+		d.reply = "changed"
+	}
+	return nil
+}
+
+// answerable: an answer may be given while the step asks, and changed until an effect used it.
+func (d *decider) answerable(in *inst, st *Step) *errs.Error {
+	switch st.Status {
+	case Running, Stuck:
+		return nil
+	case Done:
+		if used := d.usedAfter(in.path); used != "" {
+			return refuse(errs.Conflict, "the answer to %s can no longer change: %s has used it", in.path, used).
+				Hint("`retry --from %s` asks anew", in.path)
+		}
+		return nil
+	}
+	return refuse(errs.Conflict, "%s does not ask now: it is %s", in.path, st.Status).Hint("`why %s` tells what it waits for", in.path)
+}
+
+func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {
+	part := in.def.ByHand
+	if err := d.answerer(in, part.Of, a); err != nil {
+		return err
+	}
+	values, bad := fit("evidence", part.Evidence, a.Values, true)
+	if bad != nil {
+		return bad
+	}
+	st := d.at(in.path)
+	if bad := d.answerable(in, st); bad != nil {
+		return bad
+	}
+	changed := st.Status == Done
+	if part.Probe == nil {
+		d.emit(Answered{Step: in.path, Values: values})
+		d.done(in, evidence(values, string(a.Person)))
+		d.reply = "thank you, recorded"
+	} else {
+		inputs, err := eval(part.Probe.With, d.scope(in, map[string]any{"evidence": values}))
+		if err == nil {
+			err = part.Probe.Contract.In.Check("probe", inputs)
+		}
+		if err != nil {
+			return refuse(errs.Invalid, "the evidence cannot be checked: %s", errs.Text(err))
+		}
+		d.emit(Answered{Step: in.path, Values: values})
+		if changed || st.Status == Stuck {
+			d.emit(StepStarted{Step: in.path, Attempt: st.Attempt, Inputs: st.Inputs, Digest: st.Digest})
+		}
+		d.voidEffects(in.path, "there is newer evidence", ForConfirm)
+		d.intend(in.path, ForConfirm, part.Probe.Ref, inputs, intent{})
+		d.emit(StepWaits{in.path, "check", "the evidence of " + string(a.Person) + " is being checked"})
+		d.reply = "thank you, it is being checked"
+	}
+	if changed {
+		d.staleAfter(in.path, "the evidence of "+in.path+" was changed by "+string(a.Person))
+	}
+	return nil
+}
+
+func evidence(values map[string]any, by string) map[string]any {
+	out := maps.Clone(values)
+	out["by"] = by
+	return out
+}
+
+// confirmed is the answer of the probe of a by_hand step.
+func (d *decider) confirmed(in *inst, r EffectEnded) {
+	st := d.at(in.path)
+	if st.Status != Running {
+		return
+	}
+	values, by := st.Answers[""], string(st.AnsweredBy[""])
+	if r.Outcome != OK {
+		d.emit(StepWaits{in.path, "evidence", "the evidence could not be checked" + colon(r.Message) + "; give it again to have it checked again"})
+		return
+	}
+	out, err := action.DecodeValues(r.Output)
+	ok := err == nil
+	part := in.def.ByHand
+	if ok && part.Until != nil {
+		ok, err = part.Until.Bool(d.scope(in, map[string]any{lastWord(part.Probe.Ref): out, "evidence": values}))
+	}
+	switch {
+	case err != nil:
+		d.emit(StepWaits{in.path, "evidence", "the evidence could not be checked: " + errs.Text(err)})
+	case !ok:
+		d.emit(StepWaits{in.path, "evidence", "the check does not confirm it: " + part.Until.Text})
+	default:
+		d.done(in, evidence(values, by))
+	}
+}
+
+// lastWord is the name by which expressions know what an action gave: "exists" of "web.exists@1".
+func lastWord(ref string) string {
+	ref, _, _ = strings.Cut(ref, "@")
+	return ref[strings.LastIndexByte(ref, '.')+1:]
+}

@@ -1,0 +1,316 @@
+package run
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/people"
+	"slipway/bot/playbook"
+)
+
+// Explanation tells how a step stands, or, with Step "", the run.
+type Explanation struct {
+	Step     string
+	Title    string
+	Status   string
+	Since    time.Time
+	Lines    []string  // in words, most important first
+	Blockers []Blocker // what keeps it from starting
+	Awaited  []Awaited // what persons could do about it now
+}
+
+// Awaited is something that waits for persons.
+type Awaited struct {
+	Step    string // "" the run itself
+	Kind    string // gate, ask, by_hand, collect, stuck, doubtful, hold, undo, role
+	What    string // in words
+	Role    string
+	Persons []people.PersonID // who could do it now, sorted; may be empty
+	Since   time.Time
+}
+
+// Why explains the step at path, or the run when path is "". It changes nothing, and asks the
+// functions that Decide asks. An unknown path gives an Explanation whose Status is "".
+func Why(p *playbook.Playbook, s *State, w World, path string) Explanation {
+	d := newDecider(p, s, w)
+	if path == "" {
+		return d.whyRun()
+	}
+	in := d.find(path)
+	if st := d.s.Steps[path]; in == nil && st != nil {
+		return Explanation{Step: path, Status: string(st.Status), Since: st.Since, Lines: []string{orElse(st.Message, "its element is gone from the list")}}
+	}
+	if in == nil {
+		return Explanation{Step: path, Lines: []string{"there is no such step; " + d.stepsHint()}}
+	}
+	return d.whyStep(in)
+}
+
+// Who lists everything that waits for persons.
+func Who(p *playbook.Playbook, s *State, w World) []Awaited {
+	return newDecider(p, s, w).who()
+}
+
+// Waits lists what waits for one person.
+func Waits(p *playbook.Playbook, s *State, w World, person people.PersonID) []Awaited {
+	return slices.DeleteFunc(Who(p, s, w), func(a Awaited) bool { return !slices.Contains(a.Persons, person) })
+}
+
+func (d *decider) whyRun() Explanation {
+	e := Explanation{Title: d.s.Name, Status: string(d.s.Status), Since: d.s.Began, Awaited: d.who()}
+	switch d.s.Status {
+	case RunEnded:
+		e.Lines = append(e.Lines, "it has ended: "+d.s.Outcome)
+		e.Since = d.s.EndedAt
+	case IsAborting:
+		e.Lines = append(e.Lines, "it is being aborted: "+d.s.Why)
+	case OnHold:
+		if d.s.Hold != nil {
+			e.Lines = append(e.Lines, "it is "+held(d.s.Hold))
+		}
+	}
+	if d.s.Status == Live {
+		if names, err := d.wanted(nil, d.p.Uses); err == nil {
+			for _, name := range names {
+				if by, blocked := d.inTheWay(name, ""); blocked {
+					b := Blocker{Kind: "lock", What: name, Why: lockedBy(name, by)}
+					e.Blockers = append(e.Blockers, b)
+					e.Lines = append(e.Lines, b.Why)
+				}
+			}
+		}
+	}
+	for _, in := range d.instances() {
+		st := d.at(in.path)
+		if settledWell(st.Status) || st.Status == WithdrawnSt || st.Status == Waiting && st.Attempt == 0 && st.On == "" {
+			continue
+		}
+		sub := d.whyStep(in)
+		line := in.path + " is " + sub.Status
+		if len(sub.Lines) > 0 {
+			line += ": " + sub.Lines[0]
+		}
+		e.Lines = append(e.Lines, line)
+	}
+	if d.s.Status == Live || d.s.Status == OnHold {
+		e.Lines = append(e.Lines, d.blocksOthers()...)
+	}
+	return e
+}
+
+// blocksOthers names who queues for what this run holds.
+func (d *decider) blocksOthers() []string {
+	var out []string
+	for _, name := range sortedNames(d.s.Locks) {
+		for _, c := range d.lock(name).Queue {
+			if c.Run != d.s.ID {
+				out = append(out, "it holds "+name+", for which "+c.Name+" waits")
+			}
+		}
+	}
+	return out
+}
+
+func (d *decider) whyStep(in *inst) Explanation {
+	st := d.at(in.path)
+	e := Explanation{Step: in.path, Title: orElse(in.def.Doc, in.def.ID), Status: string(st.Status), Since: st.Since, Awaited: d.awaited(in, st)}
+	add := func(format string, args ...any) { e.Lines = append(e.Lines, fmt.Sprintf(format, args...)) }
+	switch st.Status {
+	case Waiting:
+		e.Blockers = d.blockers(in, false)
+		for _, b := range e.Blockers {
+			line := b.Why
+			if !b.Until.IsZero() {
+				line += ", until " + b.Until.Format(time.RFC3339)
+			}
+			e.Lines = append(e.Lines, line)
+		}
+		if len(e.Blockers) == 0 && st.Message != "" {
+			e.Lines = append(e.Lines, st.Message)
+		}
+	case Running:
+		d.whyRunning(in, st, add)
+	case Done, Adopted:
+		add("%s since %s", st.Status, st.Since.Format(time.RFC3339))
+		if st.By != "" {
+			add("by %s", st.By)
+		}
+		if st.Status == Adopted {
+			add("it was done outside of this run and found by a probe")
+		}
+		if st.Gate != nil && st.Gate.Verdict != nil {
+			e.Lines = append(e.Lines, st.Gate.Verdict.Explain()...)
+		}
+	default:
+		add("%s", orElse(st.Message, string(st.Status)))
+		if st.Gate != nil && st.Gate.Verdict != nil {
+			e.Lines = append(e.Lines, st.Gate.Verdict.Explain()...)
+		}
+	}
+	for _, key := range sortedNames(d.s.Locks) {
+		if d.s.Locks[key] == in.path {
+			add("it holds the lock %s", key)
+		}
+	}
+	return e
+}
+
+func (d *decider) whyRunning(in *inst, st *Step, add func(string, ...any)) {
+	switch in.def.Kind {
+	case playbook.GateK:
+		if st.Gate == nil || st.Gate.Digest == "" {
+			return
+		}
+		if st.Gate.Closing > 0 {
+			add("the quorum stands; roles and reactions are being read again")
+		}
+		if st.Gate.Note != "" {
+			add("%s", st.Gate.Note)
+		}
+		for _, line := range d.verdict(in, st).Explain() {
+			add("%s", line)
+		}
+	case playbook.Do:
+		add("%s is under way, attempt %d", in.def.Do.Ref, st.Attempt)
+	case playbook.Wait:
+		if in.def.Wait.At != nil {
+			add("it waits until %v", st.Inputs["at"])
+			return
+		}
+		add("it waits until %s, and looks every %s", in.def.Wait.Until.Text, in.def.Wait.Poll)
+	case playbook.Each:
+		counts := map[string]int{}
+		for _, key := range st.Keys {
+			counts[d.elementState(in, key)]++
+		}
+		var parts []string
+		for _, state := range sortedNames(counts) {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+		}
+		add("%d elements: %s", len(st.Keys), strings.Join(parts, ", "))
+	case playbook.Collect:
+		add("%d of %d have answered", len(st.Answers), len(st.Keys))
+	case playbook.Call, playbook.Offer:
+		running := 0
+		for _, c := range d.s.Children {
+			if c.Step == in.path && c.Outcome == "" {
+				running++
+			}
+		}
+		add("%d child runs are under way", running)
+	case playbook.Ask, playbook.ByHand:
+		for _, a := range d.awaited(in, st) {
+			add("%s", a.What)
+		}
+	}
+	if st.Message != "" {
+		add("%s", st.Message)
+	}
+}
+
+func (d *decider) who() []Awaited {
+	var out []Awaited
+	switch d.s.Status {
+	case RunEnded, "":
+		return nil
+	case OnHold:
+		if h := d.s.Hold; h != nil {
+			persons := d.steerers()
+			if h.By != "" {
+				persons = []people.PersonID{h.By}
+			}
+			out = append(out, Awaited{Kind: "hold", What: "resume it: it is " + held(h), Persons: persons, Since: h.At})
+		}
+	case IsAborting:
+		if d.s.Planned {
+			for _, item := range d.s.Undo {
+				if item.Action != "" && (item.State == "" || item.State == "failed") {
+					out = append(out, Awaited{Kind: "undo", Step: item.Step, What: "say whether " + item.Did + " of " + item.Step + " is undone by " + item.Action,
+						Persons: d.steerers()})
+				}
+			}
+		}
+	}
+	for _, in := range d.instances() {
+		out = append(out, d.awaited(in, d.at(in.path))...)
+	}
+	return out
+}
+
+// steerers are those who may steer the run, as far as they are persons by name.
+func (d *decider) steerers() []people.PersonID {
+	out := append(slices.Clone(d.holders("requester")), d.holders(ReleaseManager)...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// awaited says what persons could do about a step now.
+func (d *decider) awaited(in *inst, st *Step) []Awaited {
+	one := func(kind, role, what string, persons []people.PersonID) []Awaited {
+		return []Awaited{{Step: in.path, Kind: kind, Role: role, What: what, Persons: persons, Since: st.Since}}
+	}
+	switch st.Status {
+	case Stuck:
+		return one("stuck", "", in.path+" is stuck: "+st.Message, d.steerers())
+	case InDoubt:
+		return one("doubtful", "", "say whether "+in.path+" happened"+colon(st.Message), d.steerers())
+	case Running:
+	default:
+		return nil
+	}
+	if d.s.Status == IsAborting {
+		return nil
+	}
+	switch in.def.Kind {
+	case playbook.GateK:
+		if st.Gate == nil || st.Gate.Digest == "" {
+			return nil
+		}
+		var out []Awaited
+		for _, need := range d.verdict(in, st).Needs {
+			what := fmt.Sprintf("approve %s: %d of %s", in.path, need.Count, need.Role)
+			if need.Why != "" {
+				what += " (" + need.Why + ")"
+			}
+			out = append(out, Awaited{Step: in.path, Kind: "gate", Role: need.Role, What: what, Persons: need.From, Since: st.Since})
+		}
+		return out
+	case playbook.Ask:
+		prompt, _ := st.Inputs["prompt"].(string)
+		return one("ask", in.def.Ask.Of, "answer "+in.path+colon(prompt), d.holders(in.def.Ask.Of))
+	case playbook.ByHand:
+		if st.On == "check" {
+			return nil
+		}
+		text, _ := st.Inputs["text"].(string)
+		return one("by_hand", in.def.ByHand.Of, "do "+in.path+" by hand"+colon(text), d.holders(in.def.ByHand.Of))
+	case playbook.Collect:
+		var persons []people.PersonID
+		for _, key := range st.Keys {
+			if _, answered := st.Answers[key]; answered {
+				continue
+			}
+			for _, id := range append([]any{key}, rowValues(st, key)...) {
+				if name, ok := id.(string); ok {
+					if p, known := d.w.Directory.Person(people.PersonID(name)); known {
+						persons = append(persons, p.ID)
+					}
+				}
+			}
+		}
+		slices.Sort(persons)
+		return one("collect", "", "answer "+in.path, slices.Compact(persons))
+	}
+	return nil
+}
+
+func rowValues(st *Step, key string) []any {
+	row, _ := st.Items[key].(map[string]any)
+	out := make([]any, 0, len(row))
+	for _, name := range sortedNames(row) {
+		out = append(out, row[name])
+	}
+	return out
+}

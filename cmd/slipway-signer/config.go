@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"slipway/bot/errs"
+	"slipway/integrations/openpgp"
+)
+
+// Config is the signer's file. Paths in it are relative to the file.
+type Config struct {
+	Server    string `yaml:"server"`     // https://bot.example.org
+	TokenFile string `yaml:"token_file"` // holds the bearer token
+	Log       string `yaml:"log"`        // the signer's own log
+	Poll      string `yaml:"poll"`       // between two questions for work; default 5s
+	Key       struct {
+		File           string `yaml:"file"`
+		PassphraseFile string `yaml:"passphrase_file"`
+		GPG            string `yaml:"gpg"`      // or: fingerprint of the key in gpg's agent or card
+		GPGHome        string `yaml:"gpg_home"` // its GNUPGHOME
+	} `yaml:"key"`
+	Allow     []Rule `yaml:"allow"`
+	Approvers struct {
+		Need         int      `yaml:"need"`
+		Certificates string   `yaml:"certificates"` // file with their public keys
+		Fingerprints []string `yaml:"fingerprints"`
+		Longest      string   `yaml:"longest"` // longest life of an approval; default 72h
+	} `yaml:"approvers"`
+}
+
+// ReadConfig decodes the file at path strictly: an unknown key is an error with its line. Paths
+// in the result are absolute.
+func ReadConfig(file string) (Config, error) {
+	const op = "signer.config"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, errs.E(op, errs.NotFound, fmt.Errorf("the configuration cannot be read: %w", err))
+	}
+	c, err := parseConfig(data)
+	if err != nil {
+		return Config{}, errs.E(op, errs.Invalid, fmt.Errorf("%s: %w", file, err))
+	}
+	full, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return Config{}, errs.E(op, errs.Internal, err)
+	}
+	for _, p := range []*string{&c.TokenFile, &c.Log, &c.Key.File, &c.Key.PassphraseFile, &c.Key.GPGHome, &c.Approvers.Certificates} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(full, *p)
+		}
+	}
+	return c, nil
+}
+
+func parseConfig(data []byte) (Config, error) {
+	var c Config
+	dec := yaml.NewDecoder(bytes.NewReader(data), yaml.Strict())
+	if err := dec.Decode(&c); err != nil && err != io.EOF {
+		return Config{}, errs.E("signer.config", errs.Invalid, errors.New(strings.TrimSpace(yaml.FormatError(err, false, false))))
+	}
+	return c, nil
+}
+
+// Valid checks c and turns it into what the worker needs, but for the key.
+func (c Config) Valid() (Policy, time.Duration, error) {
+	bad := func(format string, args ...any) (Policy, time.Duration, error) {
+		return Policy{}, 0, errs.E("signer.config", errs.Invalid, fmt.Errorf(format, args...))
+	}
+	for _, f := range [][2]string{{"server", c.Server}, {"token_file", c.TokenFile}, {"log", c.Log}} {
+		if f[1] == "" {
+			return bad("%s: is missing", f[0])
+		}
+	}
+	if (c.Key.File == "") == (c.Key.GPG == "") {
+		return bad("key: needs either file or gpg")
+	}
+	if (c.Key.GPG == "") != (c.Key.GPGHome == "") {
+		return bad("key: gpg and gpg_home belong together")
+	}
+	if len(c.Allow) == 0 {
+		return bad("allow: is empty, so nothing could be signed")
+	}
+	for _, r := range c.Allow {
+		if r.Repository == "" || r.Project == "" || len(r.Tags) == 0 {
+			return bad("allow: every entry needs repository, project and tags")
+		}
+		for _, t := range r.Tags {
+			if _, err := path.Match(t, ""); err != nil || t == "" {
+				return bad("allow: %q is not a pattern", t)
+			}
+		}
+	}
+	p := Policy{Rules: c.Allow, Compare: compareVersions}
+	poll, err := duration(c.Poll, 5*time.Second)
+	if err != nil || poll < 100*time.Millisecond {
+		return bad("poll: %q is not a time of at least 100ms", c.Poll)
+	}
+	a := c.Approvers
+	p.Approvers.Need, p.Approvers.Fingerprints = a.Need, a.Fingerprints
+	if p.Approvers.Longest, err = duration(a.Longest, 72*time.Hour); err != nil || p.Approvers.Longest <= 0 {
+		return bad("approvers: longest: %q is not a time such as 72h", a.Longest)
+	}
+	if a.Need < 0 || a.Need == 0 && len(a.Fingerprints) > 0 {
+		return bad("approvers: need: says how many approvals suffice, at least 1")
+	}
+	if a.Need > 0 {
+		seen := map[string]bool{}
+		for _, f := range a.Fingerprints {
+			full, err := openpgp.Fingerprint(f)
+			if err != nil {
+				return Policy{}, 0, err
+			}
+			seen[full] = true
+		}
+		if len(seen) < a.Need {
+			return bad("approvers: %d are needed and %d are listed", a.Need, len(seen))
+		}
+		if p.Approvers.Certificates, err = openpgp.LoadCertificates(a.Certificates); err != nil {
+			return Policy{}, 0, err
+		}
+	}
+	return p, poll, nil
+}
+
+// Token reads the bearer token.
+func (c Config) Token() (string, error) {
+	data, err := os.ReadFile(c.TokenFile)
+	if err != nil {
+		return "", errs.E("signer.config", errs.NotFound, fmt.Errorf("the token cannot be read: %w", err))
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+func duration(s string, standard time.Duration) (time.Duration, error) {
+	if s == "" {
+		return standard, nil
+	}
+	return time.ParseDuration(s)
+}

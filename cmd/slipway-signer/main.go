@@ -1,0 +1,198 @@
+// Command slipway-signer runs beside the release key. It pulls what the bot asks to be signed,
+// reads it, shows it in words, and signs only what its own policy allows and what a person at its
+// prompt, or enough signed approvals, say yes to. The bot never sees the key.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"slipway/bot/errs"
+	"slipway/integrations/openpgp"
+)
+
+type runCmd struct {
+	Config     string   `help:"Configuration file." type:"existingfile" short:"c"`
+	Server     string   `help:"Address of the bot, instead of the file's."`
+	TokenFile  string   `help:"File with the bearer token, instead of the file's." type:"path"`
+	Key        string   `help:"Private key file, instead of the file's." type:"path"`
+	Log        string   `help:"The signer's log, instead of the file's." type:"path"`
+	Project    string   `help:"Project that may be signed for, with --repository and --tag."`
+	Repository string   `help:"Repository that may be signed for."`
+	Tag        []string `help:"Pattern of tags that may be signed."`
+	Poll       string   `help:"How often to ask for work, e.g. 5s."`
+	DemoPolicy bool     `help:"Sign what the policy allows without asking. Only with a throw-away key."`
+}
+
+type cli struct {
+	Run runCmd `cmd:"" help:"Pull signing requests, ask, and sign."`
+	Log struct {
+		Verify struct {
+			File string `arg:"" help:"The signer's log." type:"path"`
+		} `cmd:"" help:"Check the chain of a log and show its head."`
+	} `cmd:"" help:"Work with the signer's log."`
+	Keygen struct {
+		Demo string `required:"" help:"Folder for a throw-away key." placeholder:"DIR" type:"path"`
+	} `cmd:"" help:"Make a throw-away key for the demo."`
+}
+
+func main() {
+	os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Main is the program with its surroundings as parameters. It returns the exit status.
+func Main(args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c, kong.Name("slipway-signer"), kong.Writers(stdout, stderr),
+		kong.Description("Signs releases beside the key, never as an oracle."), kong.Exit(func(code int) { exit = code }))
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
+	k, err := parser.Parse(args)
+	if exit >= 0 { // help was shown
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "slipway-signer: %s\n", err)
+		return 2
+	}
+	switch k.Command() {
+	case "run":
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		err = c.Run.run(ctx, stdout)
+	case "log verify <file>":
+		err = verifyLog(c.Log.Verify.File, stdout)
+	case "keygen":
+		var fingerprint string
+		if fingerprint, err = Keygen(c.Keygen.Demo, time.Now()); err == nil {
+			fmt.Fprintln(stdout, fingerprint)
+		}
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "slipway-signer: %s\n", errs.Text(err))
+	}
+	return errs.ExitCode(err)
+}
+
+func verifyLog(file string, out io.Writer) error {
+	h, err := VerifyJournal(file)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d lines, the chain is whole, head %s\n", h.Lines, h.Hash)
+	if h.Tail > 0 {
+		fmt.Fprintf(out, "an unfinished line of %d bytes follows; the signer removes it when it starts\n", h.Tail)
+	}
+	return nil
+}
+
+func (r runCmd) config() (Config, error) {
+	var c Config
+	if r.Config != "" {
+		var err error
+		if c, err = ReadConfig(r.Config); err != nil {
+			return c, err
+		}
+	}
+	for _, o := range []struct {
+		to   *string
+		from string
+	}{{&c.Server, r.Server}, {&c.TokenFile, r.TokenFile}, {&c.Log, r.Log}, {&c.Poll, r.Poll}} {
+		if o.from != "" {
+			*o.to = o.from
+		}
+	}
+	if r.Key != "" {
+		c.Key.File, c.Key.PassphraseFile, c.Key.GPG, c.Key.GPGHome = r.Key, "", "", ""
+	}
+	if r.Repository != "" || r.Project != "" || len(r.Tag) > 0 {
+		c.Allow = append(c.Allow, Rule{Repository: r.Repository, Project: r.Project, Tags: r.Tag})
+	}
+	return c, nil
+}
+
+func (r runCmd) run(ctx context.Context, out io.Writer) error {
+	c, err := r.config()
+	if err != nil {
+		return err
+	}
+	policy, poll, err := c.Valid()
+	if err != nil {
+		return err
+	}
+	token, err := c.Token()
+	if err != nil {
+		return err
+	}
+	client, err := NewClient(c.Server, token)
+	if err != nil {
+		return err
+	}
+	signer, err := c.signer(ctx)
+	if err != nil {
+		return err
+	}
+	policy.Key = signer.Fingerprint()
+	var prompt Prompt
+	switch {
+	case r.DemoPolicy:
+		if err := throwAway(signer); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "WARNING: demo policy. This signer asks nobody. Its key %s is a throw-away key.\n", policy.Key)
+	default:
+		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err == nil {
+			defer tty.Close()
+			prompt = NewTerminal(tty, tty)
+		} else if policy.Approvers.Need == 0 {
+			return errs.E("signer.run", errs.Invalid, errors.New("there is no terminal to ask at, and no approvers are configured")).
+				Hint("run the signer in a terminal, or configure approvers:")
+		}
+	}
+	journal, err := OpenJournal(c.Log, time.Now)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	w := &Worker{Client: client, Signer: signer, Policy: policy, Journal: journal, Prompt: prompt, Demo: r.DemoPolicy,
+		Out: out, Now: time.Now, Wait: wait, Poll: poll}
+	w.say("signing with %s for %s", policy.Key, client.base)
+	err = w.Run(ctx)
+	if g, ok := signer.(*openpgp.GPG); ok {
+		stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		_ = g.Close(stopping)
+	}
+	w.say("stopped")
+	return err
+}
+
+func (c Config) signer(ctx context.Context) (openpgp.Signer, error) {
+	if c.Key.GPG != "" {
+		return openpgp.NewGPG(ctx, openpgp.GPGConfig{Home: c.Key.GPGHome, Key: c.Key.GPG, PassphraseFile: c.Key.PassphraseFile, Now: time.Now})
+	}
+	return openpgp.LoadKeyFile(c.Key.File, c.Key.PassphraseFile, time.Now)
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

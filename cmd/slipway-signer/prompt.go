@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"slipway/bot/errs"
+	"slipway/integrations/openpgp"
+	"slipway/integrations/signing"
+)
+
+// Words says what a signature would promise and what speaks for it, for the person who decides.
+func Words(req signing.Request, tag openpgp.Tag, key string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nSlipway asks for a signature.\n\n")
+	fmt.Fprintf(&b, "project   %s\nrepository %s\nkey       %s\n", printable(req.Project), printable(req.Repository), key)
+	b.WriteString(tag.Words())
+	fmt.Fprintf(&b, "payload   %s\n", req.PayloadDigest)
+	if req.Manifest == "" {
+		b.WriteString("approved  the request names no gate that approved it\n")
+	} else {
+		b.WriteString("approved by the gate of this manifest, says the bot:\n")
+		for line := range strings.SplitSeq(strings.TrimSuffix(req.Manifest, "\n"), "\n") {
+			fmt.Fprintf(&b, "    %s\n", printable(line))
+		}
+	}
+	return b.String()
+}
+
+// Terminal asks a person. Lines are read by one goroutine for the life of the process.
+type Terminal struct {
+	out   io.Writer
+	lines chan string
+}
+
+// NewTerminal reads answers from in and writes questions to out.
+func NewTerminal(in io.Reader, out io.Writer) *Terminal {
+	t := &Terminal{out: out, lines: make(chan string)}
+	go func() {
+		defer close(t.lines)
+		s := bufio.NewScanner(in)
+		for s.Scan() {
+			t.lines <- s.Text()
+		}
+	}()
+	return t
+}
+
+// Ask shows words and waits for a line. Only "yes" is a yes. What was typed before the question
+// was shown does not count. It returns an error of kind [errs.Conflict] when ctx ends first and
+// [errs.Unavailable] when nobody can answer any more.
+func (t *Terminal) Ask(ctx context.Context, words string) (bool, error) {
+	for drained := false; !drained; {
+		select {
+		case _, ok := <-t.lines:
+			if !ok {
+				return false, errs.E("signer.prompt", errs.Unavailable, errors.New("the terminal is closed"))
+			}
+		default:
+			drained = true
+		}
+	}
+	fmt.Fprintf(t.out, "%s\nType yes to sign, anything else to refuse: ", words)
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(t.out, "\nThe question is withdrawn; do not answer it.")
+		return false, errs.E("signer.prompt", errs.Conflict, errors.New("the question was withdrawn before it was answered"))
+	case line, ok := <-t.lines:
+		if !ok {
+			return false, errs.E("signer.prompt", errs.Unavailable, errors.New("the terminal is closed"))
+		}
+		return line == "yes", nil
+	}
+}
+
+// printable replaces what could move a terminal's cursor or turn its text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"slipway/bot/card"
+	"slipway/bot/engine"
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/integrations/console"
+)
+
+// systemClock is the wall clock.
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+func (systemClock) Wake(t time.Time) (<-chan struct{}, func()) {
+	c := make(chan struct{})
+	timer := time.AfterFunc(time.Until(t), func() { close(c) })
+	return c, func() { timer.Stop() }
+}
+
+// consolePoster is the engine's port to the console.
+type consolePoster struct{ poster console.Poster }
+
+func (p consolePoster) Find(ctx context.Context, key string, to engine.Ref) (engine.Ref, bool, error) {
+	ref, found, err := p.poster.Find(ctx, key, console.Place{Channel: to.Place.ID, Thread: to.Thread})
+	return consoleRef(ref, to), found, err
+}
+
+func (p consolePoster) Post(ctx context.Context, key string, to engine.Ref, c card.Card) (engine.Ref, error) {
+	ref, err := p.poster.Post(ctx, key, console.Place{Channel: to.Place.ID, Thread: to.Thread}, c)
+	return consoleRef(ref, to), err
+}
+
+func (p consolePoster) Edit(ctx context.Context, ref engine.Ref, c card.Card) error {
+	return p.poster.Edit(ctx, console.Ref{Channel: ref.Place.ID, ID: ref.Message}, c)
+}
+
+func (p consolePoster) Reactions(ctx context.Context, ref engine.Ref) ([]engine.Reaction, error) {
+	found, err := p.poster.Reactions(ctx, console.Ref{Channel: ref.Place.ID, ID: ref.Message})
+	out := make([]engine.Reaction, len(found))
+	for i, r := range found {
+		out[i] = engine.Reaction{Account: account(r.Account), Emoji: r.Emoji}
+	}
+	return out, err
+}
+
+func consoleRef(ref console.Ref, to engine.Ref) engine.Ref {
+	return engine.Ref{Place: engine.Place{Source: console.Source, ID: ref.Channel}, Message: ref.ID, Thread: to.Thread}
+}
+
+// account reads an account of the console: "unix:1000", "console:maria".
+func account(text string) people.Account {
+	source, id, _ := strings.Cut(text, ":")
+	return people.Account{Source: source, ID: id, Handle: text}
+}
+
+// consoleDecoder turns the console's deliveries into facts. Everything typed there is meant for
+// Slipway.
+type consoleDecoder struct{}
+
+func (consoleDecoder) Decode(d engine.Delivery) ([]engine.Fact, error) {
+	found, err := console.Decode(console.Delivery{Source: d.Source, ID: d.ID, Account: d.Account.Source + ":" + d.Account.ID,
+		Place: d.Place, Body: d.Body})
+	if err != nil {
+		return nil, err
+	}
+	var out []engine.Fact
+	for _, f := range found {
+		switch f := f.(type) {
+		case console.Said:
+			out = append(out, engine.Said{Account: d.Account, Place: engine.Place{Source: console.Source, ID: f.Place},
+				Message: f.Message, Thread: f.Thread, Text: f.Text, Addressed: true})
+		case console.Touched:
+			out = append(out, engine.Touched{Place: engine.Place{Source: console.Source, ID: f.Place}, Message: f.Message})
+		}
+	}
+	return out, nil
+}
+
+// deliverer hands the console's deliveries to the engine.
+func deliverer(e *engine.Engine) func(context.Context, console.Delivery) error {
+	return func(ctx context.Context, d console.Delivery) error {
+		return e.Deliver(ctx, engine.Delivery{Source: d.Source, ID: d.ID, Account: account(d.Account), Place: d.Place, Body: d.Body})
+	}
+}
+
+// configured is what the configuration says of projects and people.
+type configured struct{ c *config }
+
+func (p configured) Project(name string) (engine.Project, bool) {
+	found, ok := p.c.Projects[name]
+	if !ok {
+		return engine.Project{}, false
+	}
+	return engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers,
+		Places: []engine.Place{{Source: console.Source, ID: found.Channel}}}, true
+}
+
+func (p configured) Home(place engine.Place) string {
+	if place.Source != console.Source {
+		return ""
+	}
+	return p.c.Channels[place.ID]
+}
+
+func (p configured) Names() []string { return sortedKeys(p.c.Projects) }
+
+// People gives the persons and grants of the configuration, with those of every roster.
+func (p configured) People(context.Context) ([]people.Person, []people.Grant, error) {
+	grants := append([]people.Grant{}, p.c.Grants...)
+	for _, r := range p.c.Rosters {
+		more, err := r.read(p.c)
+		if err != nil {
+			return nil, nil, err
+		}
+		grants = append(grants, more...)
+	}
+	return p.c.Persons, grants, nil
+}
+
+// Again reads one role where it is kept: the configuration as it was at the start, or the roster
+// as it is now.
+func (p configured) Again(_ context.Context, project, role string) ([]people.Grant, error) {
+	var out []people.Grant
+	for _, g := range p.c.Grants {
+		if g.Role == role && (g.Project == project || g.Project == "*") {
+			out = append(out, g)
+		}
+	}
+	for _, r := range p.c.Rosters {
+		if r.Role == role && (r.Project == project || r.Project == "*") {
+			more, err := r.read(p.c)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
+}
+
+// read gives the grants of a roster: one person id a line, # begins a comment.
+func (r roster) read(c *config) ([]people.Grant, error) {
+	data, err := os.ReadFile(r.Path)
+	if err != nil {
+		return nil, errs.E("roster", errs.Unavailable, err).Hint("the holders of %s stand in %s", r.Role, r.Path)
+	}
+	var out []people.Grant
+	for line := range strings.Lines(string(data)) {
+		id, _, _ := strings.Cut(line, "#")
+		if id = strings.TrimSpace(id); id == "" {
+			continue
+		}
+		for _, p := range c.Persons {
+			if string(p.ID) == id {
+				out = append(out, people.Grant{ID: "roster/" + r.Project + "/" + r.Role + "/" + id, Person: p.ID, Role: r.Role, Project: r.Project})
+			}
+		}
+	}
+	return out, nil
+}

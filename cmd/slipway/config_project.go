@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"net/mail"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+)
+
+// profileType is what expressions in playbooks may read of a project.
+func profileType() action.Type {
+	text := action.Type{Kind: action.String}
+	list := action.ListOf(text)
+	field := func(name string, t action.Type, doc string) action.Field {
+		return action.Field{Name: name, Type: t, Doc: doc}
+	}
+	return action.Obj(
+		field("name", text, "name of the project"),
+		field("remote", text, "repository that releases are pushed to"),
+		field("branch", text, "branch that is released"),
+		field("tag_pattern", text, "which tags are releases, as git matches them"),
+		field("scheme", text, "calendar (2019.01) or semver-like (1.2.3)"),
+		field("changelog", text, "file of the changelog, from the top of the repository"),
+		field("package", text, "name in the changelog"),
+		field("suite", text, "distribution in the changelog"),
+		field("tagger", text, "Name <mail> in tags and changelog"),
+		field("release_key", text, "primary fingerprint of the release key"),
+		field("public_key", text, "armoured release key"),
+		field("channel", text, "channel of cards and gate messages"),
+		field("broadcast", list, "channels told of a release"),
+		field("mail_from", text, "sender of announcements"),
+		field("mail_to", list, "lists that get announcements"),
+		field("ci", list, "command of the local pipeline"),
+	)
+}
+
+var (
+	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,62}$`)
+	fingerprint = regexp.MustCompile(`^[0-9A-F]{40}$`)
+)
+
+func (r rawConfig) validProjects(dir string, c *config) error {
+	for _, name := range slices.Sorted(maps.Keys(r.Projects)) {
+		p, err := r.Projects[name].valid(name, dir)
+		if err != nil {
+			return err
+		}
+		c.Projects[name] = p
+	}
+	if len(c.Projects) == 0 {
+		return invalid("projects: names none", "add the project that is to be released")
+	}
+	return nil
+}
+
+func (r rawProject) valid(name, dir string) (project, error) {
+	bad := func(what, hint string) (project, error) {
+		return project{}, invalid(fmt.Sprintf("projects: %s: %s", name, what), hint)
+	}
+	if !projectName.MatchString(name) {
+		return bad("is no name for a project", "use lower-case letters, digits, dots, plus and minus")
+	}
+	r.fillDefaults(name)
+	if r.Remote == "" || strings.HasPrefix(r.Remote, "-") {
+		return bad(fmt.Sprintf("remote is %q", r.Remote), "name the repository that releases are pushed to")
+	}
+	if r.Scheme != "calendar" && r.Scheme != "semver-like" {
+		return bad(fmt.Sprintf("scheme is %q", r.Scheme), "it is calendar (2019.01) or semver-like (1.2.3)")
+	}
+	for what, address := range map[string]string{"tagger": r.Tagger, "mail_from": r.MailFrom} {
+		if _, err := mail.ParseAddress(address); err != nil {
+			return bad(fmt.Sprintf("%s is %q", what, address), "write Name <mail@example.org>")
+		}
+	}
+	for _, to := range r.MailTo {
+		if _, err := mail.ParseAddress(to); err != nil {
+			return bad(fmt.Sprintf("mail_to has %q", to), "write the address of a list")
+		}
+	}
+	key := strings.ToUpper(strings.ReplaceAll(r.ReleaseKey, " ", ""))
+	if !fingerprint.MatchString(key) {
+		return bad(fmt.Sprintf("release_key is %q", r.ReleaseKey), "give the whole primary fingerprint, 40 hexadecimal digits: gpg --fingerprint")
+	}
+	public, err := os.ReadFile(beside(dir, r.PublicKey))
+	if err != nil {
+		return bad(fmt.Sprintf("public_key is %q, which cannot be read", r.PublicKey), "gpg --armor --export "+key+" > release-key.asc")
+	}
+	if len(r.CI) == 0 {
+		return bad("ci names no command", `write the command of the pipeline as a list, e.g. [make, test]`)
+	}
+	if r.Channel == "" {
+		return bad("channel is missing", "name the channel where its releases are shown")
+	}
+	profile := action.Values{
+		"name": name, "remote": beside2(dir, r.Remote), "branch": r.Branch, "tag_pattern": r.TagPattern,
+		"scheme": r.Scheme, "changelog": r.Changelog, "package": r.Package, "suite": r.Suite,
+		"tagger": r.Tagger, "release_key": key, "public_key": string(public), "channel": r.Channel,
+		"broadcast": texts(r.Broadcast), "mail_from": r.MailFrom, "mail_to": texts(r.MailTo), "ci": texts(r.CI),
+	}
+	if err := profileType().Check("project", profile); err != nil {
+		return bad(err.Error(), "")
+	}
+	return project{Name: name, Profile: profile, Providers: r.Providers, PublicKey: string(public), Channel: r.Channel}, nil
+}
+
+func (r *rawProject) fillDefaults(name string) {
+	set := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	set(&r.Branch, "master")
+	set(&r.TagPattern, "*")
+	set(&r.Scheme, "calendar")
+	set(&r.Changelog, "debian/changelog")
+	set(&r.Package, name)
+	set(&r.Suite, "unstable")
+	set(&r.MailFrom, r.Tagger)
+	if len(r.Broadcast) == 0 {
+		r.Broadcast = []string{r.Channel}
+	}
+}
+
+// beside2 resolves a remote that is a relative path, and leaves addresses alone.
+func beside2(dir, remote string) string {
+	if strings.HasPrefix(remote, "./") || strings.HasPrefix(remote, "../") {
+		return beside(dir, remote)
+	}
+	return remote
+}
+
+func texts(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
+
+// suggest is a hint that names the candidate nearest to what was written.
+func suggest(written string, candidates iter.Seq[string]) string {
+	all := slices.Sorted(candidates)
+	if near := errs.Nearest(written, all); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "there are: " + strings.Join(all, ", ")
+}

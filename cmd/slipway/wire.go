@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/engine"
+	"slipway/bot/errs"
+	"slipway/commands/grammar"
+	"slipway/commands/release"
+	"slipway/commands/talk"
+	"slipway/integrations/console"
+	"slipway/integrations/git"
+	"slipway/integrations/localci"
+	"slipway/integrations/mail"
+	"slipway/integrations/openpgp"
+	"slipway/integrations/signing"
+	"slipway/state/blob"
+	"slipway/state/bolt"
+)
+
+// botAccount is how the bot signs its messages on the console.
+const botAccount = "bot:slipway"
+
+// lease is how long a signer may be silent.
+const lease = 2 * time.Minute
+
+// bot is everything that `slipway serve` runs, built once from top to bottom.
+type bot struct {
+	conf   *config
+	log    *slog.Logger
+	db     *bolt.DB
+	blobs  *blob.Store
+	room   *console.Room
+	ci     *localci.Runner
+	shelf  *shelf
+	table  *grammar.Table
+	engine *engine.Engine
+	door   http.Handler // of the signers; nil without any
+}
+
+// build makes the bot. What was opened before an error is closed again.
+func build(ctx context.Context, conf *config, log *slog.Logger, point func(string)) (_ *bot, err error) {
+	b := &bot{conf: conf, log: log}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if err := os.MkdirAll(conf.State, 0o700); err != nil {
+		return nil, errs.E("serve", errs.Unavailable, fmt.Errorf("making the state folder: %w", err)).Hint("make %s and give it to this user", conf.State)
+	}
+	if b.db, err = bolt.Open(filepath.Join(conf.State, "slipway.db"), bolt.Options{Large: engine.LargeSpaces()}); err != nil {
+		return nil, err
+	}
+	if b.blobs, err = blob.Open(filepath.Join(conf.State, "blobs"), blob.Options{}); err != nil {
+		return nil, err
+	}
+	if b.room, err = console.Open(filepath.Join(conf.State, "console.db"), time.Now); err != nil {
+		return nil, err
+	}
+	tag := signing.NewTag(pinned{conf}, time.Now)
+	set, err := b.actions(tag)
+	if err != nil {
+		return nil, err
+	}
+	own, err := engine.Contracts()
+	if err != nil {
+		return nil, err
+	}
+	if b.shelf, err = loadShelf(conf.Playbooks, append(set.Contracts(), own...), true); err != nil {
+		return nil, err
+	}
+	families := families(conf)
+	if b.table, err = grammar.Standard(families...); err != nil {
+		return nil, err
+	}
+	answers := &talk.Answers{Table: b.table, Projects: configured{conf}, Shelf: b.shelf, Books: b.shelf.names(), Families: families}
+	known := &known{conf: conf}
+	b.engine, err = engine.New(ctx, engine.Config{
+		Store: b.db, Blobs: b.blobs, Actions: set, Playbooks: b.shelf, Projects: configured{conf},
+		Clock: systemClock{}, IDs: newID, Log: log, Point: point,
+		Parser:   talk.Parser{Table: b.table, Families: families, Addresses: []string{"slipway", "@slipway"}, Names: known.names},
+		Answers:  answers,
+		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}},
+		People:   configured{conf},
+		Posters:  map[string]engine.Poster{console.Source: consolePoster{b.room.Poster(botAccount)}},
+		Cards:    talk.Cards{},
+		Jobs:     map[string]engine.JobKind{"sign.tag": {Prepare: tag.Prepare, Finish: tag.Finish}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	answers.Engine, known.engine = b.engine, b.engine
+	return b, b.openDoor()
+}
+
+// actions are what this process can do, with the local providers of the capabilities.
+func (b *bot) actions(tag *signing.Tag) (*action.Set, error) {
+	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if b.ci, err = localci.Open(filepath.Join(b.conf.State, "ci"), repos, localci.Options{}); err != nil {
+		return nil, err
+	}
+	announce, err := mailer(b.conf.SMTP)
+	if err != nil {
+		return nil, err
+	}
+	var all []action.Bound
+	var failed error
+	for _, bind := range []func() ([]action.Bound, error){
+		func() ([]action.Bound, error) { return git.Bind(repos, release.Order{}) },
+		func() ([]action.Bound, error) { return localci.Bind(b.ci) },
+		func() ([]action.Bound, error) { return release.Bind(time.Now) },
+		func() ([]action.Bound, error) { one, err := tag.Bind(); return []action.Bound{one}, err },
+		func() ([]action.Bound, error) { one, err := announce.Bind(); return []action.Bound{one}, err },
+	} {
+		bounds, err := bind()
+		all, failed = append(all, bounds...), errors.Join(failed, err)
+	}
+	if failed != nil {
+		return nil, errs.E("serve", errs.Internal, failed)
+	}
+	return action.NewSet(all...)
+}
+
+// mailer sends announcements; with an archive to search it can tell whether one was sent.
+func mailer(c smtpConfig) (*mail.Announce, error) {
+	host := c.Host
+	if host == "" {
+		host = "localhost"
+	}
+	tls := mail.StartTLS
+	switch {
+	case c.Plain:
+		tls = mail.NoTLS
+	case c.Port == 465:
+		tls = mail.Implicit
+	}
+	server, err := mail.NewServer(mail.ServerConfig{Address: net.JoinHostPort(host, strconv.Itoa(c.Port)), TLS: tls, User: c.User, Password: c.Password})
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Archive == "":
+		return mail.NewAnnounce(server, nil, 0), nil
+	case strings.Contains(c.Archive, "://"):
+		archive, err := mail.NewWebArchive(c.Archive)
+		if err != nil {
+			return nil, err
+		}
+		return mail.NewAnnounce(server, archive, c.Settle), nil
+	}
+	return mail.NewAnnounce(server, mail.Maildir{Dir: c.Archive}, c.Settle), nil
+}
+
+// families are the kinds of process that this bot knows. The version rule of a start is the one
+// of the only scheme in use; with several, the run's first step checks it.
+func families(c *config) []grammar.Family {
+	scheme := ""
+	for _, p := range c.Projects {
+		s, _ := p.Profile["scheme"].(string)
+		if scheme != "" && scheme != s {
+			return []grammar.Family{grammar.Release(nil, nil)}
+		}
+		scheme = s
+	}
+	check := func(version string) error {
+		s, err := release.ParseScheme(scheme)
+		if err != nil {
+			return err
+		}
+		_, err = release.NewVersion(s, version)
+		return err
+	}
+	return []grammar.Family{grammar.Release(check, nil)}
+}
+
+// openDoor makes the handler that signers call.
+func (b *bot) openDoor() error {
+	if len(b.conf.Signing.Tokens) == 0 {
+		return nil
+	}
+	var clients []signing.Client
+	for _, name := range sortedKeys(b.conf.Signing.Tokens) {
+		clients = append(clients, signing.Client{Name: name, Token: b.conf.Signing.Tokens[name], Kinds: []string{"sign.tag"}})
+	}
+	door, err := signing.NewServer(b.engine, b.blobs, lease, clients...)
+	if err != nil {
+		return err
+	}
+	b.door = door
+	return nil
+}
+
+func (b *bot) close() {
+	for _, close := range []func() error{
+		func() error { return closeIf(b.db != nil, b.db.Close) },
+		func() error { return closeIf(b.blobs != nil, b.blobs.Close) },
+		func() error { return closeIf(b.room != nil, b.room.Close) },
+	} {
+		if err := close(); err != nil {
+			b.log.Warn("closing", "error", errs.Text(err))
+		}
+	}
+}
+
+func closeIf(open bool, close func() error) error {
+	if !open {
+		return nil
+	}
+	return close()
+}
+
+// pinned verifies tags against the release keys of the configured projects.
+type pinned struct{ conf *config }
+
+func (p pinned) VerifyTag(payload, signature []byte, fingerprint string, now time.Time) (time.Time, error) {
+	for _, project := range p.conf.Projects {
+		if project.Profile["release_key"] != fingerprint {
+			continue
+		}
+		certs, err := openpgp.ReadCertificates([]byte(project.PublicKey))
+		if err != nil {
+			return time.Time{}, err
+		}
+		found, err := openpgp.Policy{Certificates: certs, Allowed: []string{fingerprint}}.Verify(payload, signature, now)
+		return found.Created, err
+	}
+	return time.Time{}, errs.E("sign.verify", errs.Denied, fmt.Errorf("no project has the release key %s", fingerprint)).
+		Hint("set release_key and public_key of the project")
+}
+
+// newID makes an opaque id: 26 characters, in order of time to the millisecond.
+func newID() string {
+	var random [10]byte
+	if _, err := rand.Read(random[:]); err != nil {
+		panic("the system gives no randomness") // crypto/rand documents that it never fails
+	}
+	return fmt.Sprintf("%012x", time.Now().UnixMilli()) + hex.EncodeToString(random[:])[:14]
+}

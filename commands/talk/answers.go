@@ -1,0 +1,340 @@
+package talk
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"slipway/bot/card"
+	"slipway/bot/engine"
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/bot/playbook"
+	"slipway/bot/run"
+	"slipway/commands/grammar"
+)
+
+// Shelf knows the playbooks by name, for those who ask.
+type Shelf interface {
+	Current(name string) *playbook.Playbook
+}
+
+// Answers carries out what is neither a start nor an input of a run: questions, lists, and
+// changes to people, freezes and the inbox. Engine is set after the engine is made.
+type Answers struct {
+	Engine   *engine.Engine
+	Table    *grammar.Table
+	Projects engine.Projects
+	Shelf    Shelf
+	Books    []string // names of the playbooks, sorted
+	Families []grammar.Family
+	Rules    people.Rules
+	Redact   func(engine.Entry) string // the body of a delivery as it may be shown
+}
+
+// columns is how wide cards are drawn in an answer.
+const columns = 88
+
+// Answer carries out one question.
+func (a *Answers) Answer(ctx context.Context, s engine.Spoken, other any, once engine.Once) (string, error) {
+	q, ok := other.(Question)
+	if !ok {
+		return "", errs.E("talk.answer", errs.Internal, fmt.Errorf("this question is not known"))
+	}
+	c := q.Command
+	if c.Family != "" {
+		return a.family(ctx, s, c, once)
+	}
+	switch c.Path {
+	case "help":
+		return a.Table.Help(strings.Join(c.Rest, " ")), nil
+	case "whoami":
+		return a.whoami(s), nil
+	case "mine":
+		return a.mine(ctx, s)
+	case "playbook list":
+		return strings.Join(a.Books, "\n"), nil
+	case "playbook show":
+		return a.playbook(c.Args["playbook"])
+	case "lock list", "lock show":
+		return a.locks(c.Args["lock"]), nil
+	}
+	return a.operate(ctx, s, c, once)
+}
+
+// family answers questions about the runs of one family.
+func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
+	switch c.Verb {
+	case grammar.VerbStart:
+		return a.match(ctx, s, c, once)
+	case "list":
+		return a.list(ctx, s, c)
+	case "adopt":
+		return a.adopt(ctx, s, c, once)
+	}
+	id, err := a.Engine.Resolve(ctx, a.named(c, s), s.Person)
+	if err != nil {
+		return "", err
+	}
+	state, p, err := a.Engine.RunState(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	w := a.Engine.World()
+	switch c.Verb {
+	case "show":
+		if step := c.Args["step"]; step != "" {
+			return showStep(p, state, w, step)
+		}
+		return card.Text(Cards{}.Render(p, state, w), columns), nil
+	case "why":
+		return a.why(ctx, id, p, state, w, c.Args["step"])
+	case "who":
+		return Who(run.Who(p, state, w), w), nil
+	case "history":
+		return a.history(ctx, id)
+	case "undo-plan":
+		return undoPlan(state), nil
+	}
+	return "", errs.E("talk.answer", errs.Invalid, fmt.Errorf("%s cannot be asked here", c.Path)).Hint("say help %s", c.Family)
+}
+
+// named is how a run was named, with the family of the command before a bare version.
+func (a *Answers) named(c grammar.Command, s engine.Spoken) string {
+	name := c.Args["run"]
+	if name != "" && !strings.Contains(name, "/") && s.Project != "" {
+		full := c.Family + "/" + s.Project + "/" + name
+		if _, err := a.Engine.Resolve(context.Background(), full, s.Person); err == nil {
+			return full
+		}
+	}
+	return name
+}
+
+// match starts a run only if its plan is still the one that was shown.
+func (a *Answers) match(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
+	f, _ := a.find(c.Family)
+	r := start(f, c, s)
+	p := a.Shelf.Current(r.Family)
+	if p == nil {
+		return "", errs.E("talk.start", errs.NotFound, fmt.Errorf("there is no playbook %s", r.Family))
+	}
+	want := c.Options["match"]
+	if len(want) < 12 || !strings.HasPrefix(strings.TrimPrefix(p.Digest, "sha256:"), strings.TrimPrefix(want, "sha256:")) {
+		return "", errs.E("talk.start", errs.Conflict, fmt.Errorf("the plan is not %s any more: the playbook is %s now", want, short(p.Digest))).
+			Hint("look at the new plan with --plan")
+	}
+	_, err := a.Engine.StartRunOnce(ctx, *r, once)
+	return "", err
+}
+
+// adopt begins a run that first looks for what is already done.
+func (a *Answers) adopt(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
+	f, _ := a.find(c.Family)
+	started, err := a.Engine.StartRunOnce(ctx, *start(f, c, s), once)
+	if err != nil {
+		return "", err
+	}
+	d, err := a.Engine.Submit(ctx, started.Run, run.Command{Verb: run.AdoptVerb, Person: s.Person})
+	switch {
+	case err != nil:
+		return "", err
+	case d.Refusal != nil:
+		return "", d.Refusal
+	}
+	return started.Name + " looks for what is already done", nil
+}
+
+func (a *Answers) find(family string) (grammar.Family, bool) {
+	for _, f := range a.Families {
+		if f.Name == family {
+			return f, true
+		}
+	}
+	return grammar.Family{}, false
+}
+
+func (a *Answers) list(ctx context.Context, s engine.Spoken, c grammar.Command) (string, error) {
+	f := engine.Filter{Family: c.Family, Project: c.Args["project"], Person: s.Person}
+	runs, err := a.Engine.Runs(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	if c.Options["all"] != "" {
+		f.Past = true
+		past, err := a.Engine.Runs(ctx, f)
+		if err != nil {
+			return "", err
+		}
+		runs = append(runs, past...)
+	}
+	if len(runs) == 0 {
+		return "there are none", nil
+	}
+	var b strings.Builder
+	for _, r := range runs {
+		status := r.Status
+		if r.Outcome != "" {
+			status = r.Outcome
+		}
+		fmt.Fprintf(&b, "%s: %s, asked for by %s on %s\n", r.Name, status, r.Requester, card.Moment(r.Began))
+	}
+	return b.String(), nil
+}
+
+func (a *Answers) why(ctx context.Context, id string, p *playbook.Playbook, s *run.State, w run.World, step string) (string, error) {
+	e := run.Why(p, s, w, step)
+	if e.Status == "" {
+		return "", errs.E("talk.why", errs.NotFound, fmt.Errorf("%s has no step %q", s.Name, step)).Hint("%s", strings.Join(e.Lines, " "))
+	}
+	text := Why(e, w)
+	pending, err := a.Engine.Effects(ctx, id, 100)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range pending {
+		if f.Last != "" && (step == "" || f.Step == step) {
+			text += fmt.Sprintf("\n• %s was tried %d times: %s", f.Action, f.Attempts, f.Last)
+		}
+	}
+	if by, reason, paused := a.Engine.Paused(); paused {
+		text += fmt.Sprintf("\n• effects are paused by %s: %s", by, reason)
+	}
+	unused, err := a.Engine.Unused(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	for _, line := range unused {
+		text += "\n• " + line
+	}
+	return text, nil
+}
+
+// Why is an explanation in lines for people.
+func Why(e run.Explanation, w run.World) string {
+	var b strings.Builder
+	name := e.Step
+	if name == "" {
+		name = e.Title
+	}
+	fmt.Fprintf(&b, "%s is %s", name, e.Status)
+	if !e.Since.IsZero() {
+		fmt.Fprintf(&b, " since %s", card.Moment(e.Since))
+	}
+	for _, line := range e.Lines {
+		b.WriteString("\n• " + line)
+	}
+	if len(e.Awaited) > 0 {
+		b.WriteString("\nWaits for:\n" + Who(e.Awaited, w))
+	}
+	return b.String()
+}
+
+// Who lists who is awaited, and for what.
+func Who(list []run.Awaited, w run.World) string {
+	if len(list) == 0 {
+		return "it waits for nobody"
+	}
+	lines := make([]string, len(list))
+	for i, a := range list {
+		lines[i] = fmt.Sprintf("• %s: %s", whom(a, w.Directory), a.What)
+		if a.Step != "" {
+			lines[i] = fmt.Sprintf("• %s: %s (%s)", whom(a, w.Directory), a.What, a.Step)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (a *Answers) mine(ctx context.Context, s engine.Spoken) (string, error) {
+	waits, err := a.Engine.Mine(ctx, s.Person)
+	if err != nil {
+		return "", err
+	}
+	if len(waits) == 0 {
+		return "nothing waits for you", nil
+	}
+	lines := make([]string, len(waits))
+	for i, w := range waits {
+		lines[i] = fmt.Sprintf("• %s %s: %s, since %s", w.Name, w.Step, w.What, card.Moment(w.Since))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+func (a *Answers) history(ctx context.Context, id string) (string, error) {
+	commits, err := a.Engine.History(ctx, id, 0, 0)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for _, c := range commits {
+		for _, ev := range c.Events {
+			line := fmt.Sprintf("%s %s", ev.At.UTC().Format("2006-01-02 15:04:05"), ev.Kind())
+			if ev.By != "" {
+				line += " by " + string(ev.By)
+			}
+			if steps := run.Touched([]run.Event{ev}); len(steps) > 0 {
+				line += ": " + strings.Join(steps, ", ")
+			}
+			lines = append(lines, line)
+		}
+	}
+	const most = 60
+	if n := len(lines); n > most {
+		lines = append([]string{fmt.Sprintf("… %d earlier ones", n-most)}, lines[n-most:]...)
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+func undoPlan(s *run.State) string {
+	if len(s.Undo) == 0 {
+		return "there is nothing to undo"
+	}
+	var b strings.Builder
+	for _, item := range s.Undo {
+		way := "nothing undoes it; a person must"
+		if item.Action != "" {
+			way = "undone by " + item.Action
+		}
+		fmt.Fprintf(&b, "• %s did %s: %s\n", item.Step, item.Did, way)
+	}
+	return b.String() + "Confirm with undo-confirm, whole or by step."
+}
+
+func showStep(p *playbook.Playbook, s *run.State, w run.World, step string) (string, error) {
+	st := s.Steps[step]
+	if st == nil {
+		return "", errs.E("talk.show", errs.NotFound, fmt.Errorf("%s has no step %q that has begun", s.Name, step)).
+			Hint("see `show %s` for its steps", s.Name)
+	}
+	var b strings.Builder
+	b.WriteString(Why(run.Why(p, s, w, step), w))
+	if st.Attempt > 0 {
+		fmt.Fprintf(&b, "\nattempt %d", st.Attempt)
+	}
+	for _, name := range sorted(st.Output) {
+		fmt.Fprintf(&b, "\n%s = %s", name, clip(fmt.Sprint(st.Output[name]), 400))
+	}
+	return b.String(), nil
+}
+
+func (a *Answers) locks(name string) string {
+	var b strings.Builder
+	for _, l := range a.Engine.Locks() {
+		if name != "" && l.Name != name {
+			continue
+		}
+		if l.Holder.Run != "" {
+			fmt.Fprintf(&b, "%s is held by %s since %s", l.Name, l.Holder.Name, card.Moment(l.Holder.Since))
+		} else {
+			fmt.Fprintf(&b, "%s is free", l.Name)
+		}
+		for _, q := range l.Queue {
+			fmt.Fprintf(&b, "; %s waits", q.Name)
+		}
+		b.WriteString("\n")
+	}
+	if b.Len() == 0 {
+		return "no lock is held or waited for"
+	}
+	return b.String()
+}

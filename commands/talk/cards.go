@@ -1,0 +1,211 @@
+// Package talk is how Slipway speaks with people: what they type becomes what the engine is
+// asked, and what a run is becomes cards and answers in plain words.
+//
+// It decides nothing. Who may do what, what a gate needs and why a step waits come from the same
+// functions of the core that enforce them.
+package talk
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"slipway/bot/card"
+	"slipway/bot/people"
+	"slipway/bot/playbook"
+	"slipway/bot/run"
+)
+
+// Cards draws the live card of a run.
+type Cards struct{}
+
+// Render shows the whole run: its state, every step, and whom it waits for.
+func (Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card {
+	c := card.Card{Key: "run/" + s.ID, Title: title(s), State: stateOf(s), Status: status(p, s, w)}
+	if steps := stepLines(p, s); len(steps) > 0 {
+		c.Blocks = append(c.Blocks, card.Block{Steps: steps})
+	}
+	var awaited []card.Awaited
+	for _, a := range run.Who(p, s, w) {
+		awaited = append(awaited, card.Awaited{Who: whom(a, w.Directory), What: a.Step + ": " + a.What})
+		for _, id := range a.Persons {
+			c.Mentions = append(c.Mentions, string(id))
+		}
+	}
+	if len(awaited) > 0 {
+		c.Blocks = append(c.Blocks, card.Block{Heading: "Waits for", Awaited: awaited})
+	}
+	return c
+}
+
+func title(s *run.State) string { return s.Name }
+
+// status is the one line under the title.
+func status(p *playbook.Playbook, s *run.State, w run.World) string {
+	switch s.Status {
+	case run.OnHold:
+		text := fmt.Sprintf("held by %s since %s", s.Hold.By, card.Moment(s.Hold.At))
+		if s.Hold.Reason != "" {
+			text += ": " + s.Hold.Reason
+		}
+		return text
+	case run.IsAborting:
+		return "being aborted: " + s.Why
+	case run.RunEnded:
+		return fmt.Sprintf("%s on %s, after %s", s.Outcome, card.Moment(s.EndedAt), took(s.EndedAt.Sub(s.Began)))
+	}
+	done, all := progress(p, s)
+	return fmt.Sprintf("%d of %d steps, asked for by %s", done, all, s.Requester)
+}
+
+func progress(p *playbook.Playbook, s *run.State) (done, all int) {
+	for _, def := range p.Steps {
+		all++
+		if st := s.Steps[def.Path]; st != nil {
+			switch st.Status {
+			case run.Done, run.Adopted, run.SkippedSt:
+				done++
+			}
+		}
+	}
+	return done, all
+}
+
+// stepLines lists the steps in order of declaration; the elements of an each are counted, not
+// listed.
+func stepLines(p *playbook.Playbook, s *run.State) []card.Step {
+	var lines []card.Step
+	for _, def := range p.Steps {
+		if len(lines) == card.MaxItems-1 && len(p.Steps) > card.MaxItems {
+			return append(lines, card.Step{Name: fmt.Sprintf("and %d more", len(p.Steps)-len(lines)), State: card.Pending})
+		}
+		st := s.Steps[def.Path]
+		line := card.Step{Name: def.Path, State: card.Pending}
+		if st != nil {
+			line.State, line.Detail = StepState(st), detail(def, st)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func detail(def *playbook.Step, st *run.Step) string {
+	switch st.Status {
+	case run.FailedSt, run.Stuck, run.InDoubt, run.SkippedSt:
+		return st.Message
+	case run.Waiting:
+		if st.On != "" {
+			return "waits: " + st.Message
+		}
+		return ""
+	case run.Done, run.Adopted:
+		if st.Attempt > 1 {
+			return fmt.Sprintf("at the %s attempt", ordinal(st.Attempt))
+		}
+		return ""
+	case run.Running:
+		if def.Kind == playbook.Each {
+			return fmt.Sprintf("%d elements", len(st.Keys))
+		}
+		return def.Doc
+	}
+	return ""
+}
+
+// StepState is the state of a step as cards and pages show it.
+func StepState(st *run.Step) card.State {
+	switch st.Status {
+	case run.Running:
+		if st.Effect == "" {
+			return card.Waiting
+		}
+		return card.Running
+	case run.Done:
+		return card.Done
+	case run.Adopted:
+		return card.Adopted
+	case run.SkippedSt, run.WithdrawnSt:
+		return card.Skipped
+	case run.FailedSt:
+		return card.Failed
+	case run.Stuck:
+		return card.Stuck
+	case run.InDoubt:
+		return card.Doubtful
+	}
+	if st.Prior != nil {
+		return card.Stale
+	}
+	if st.On != "" {
+		return card.Waiting
+	}
+	return card.Pending
+}
+
+func stateOf(s *run.State) card.State {
+	switch s.Status {
+	case run.OnHold:
+		return card.Held
+	case run.IsAborting:
+		return card.Aborted
+	case run.RunEnded:
+		switch s.Outcome {
+		case "done":
+			return card.Done
+		case "aborted", "replaced":
+			return card.Aborted
+		}
+		return card.Failed
+	}
+	worst := card.Running
+	for _, st := range s.Steps {
+		switch st.Status {
+		case run.Stuck:
+			return card.Stuck
+		case run.InDoubt:
+			worst = card.Doubtful
+		}
+	}
+	return worst
+}
+
+// whom names the persons of a, or the role that nobody holds.
+func whom(a run.Awaited, dir people.Directory) string {
+	if len(a.Persons) == 0 {
+		if a.Role == "" {
+			return "nobody"
+		}
+		return "nobody holds " + a.Role
+	}
+	names := make([]string, len(a.Persons))
+	for i, id := range a.Persons {
+		names[i] = string(id)
+		if p, ok := dir.Person(id); ok && p.Name != "" {
+			names[i] = p.Name
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// took writes a duration for people: 40 s, 12 min, 3 h 5 min, 2 d 4 h.
+func took(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+func ordinal(n int) string {
+	switch n {
+	case 2:
+		return "second"
+	case 3:
+		return "third"
+	}
+	return fmt.Sprintf("%dth", n)
+}

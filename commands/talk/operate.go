@@ -1,0 +1,236 @@
+package talk
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/calendar"
+	"slipway/bot/card"
+	"slipway/bot/engine"
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/bot/playbook"
+	"slipway/commands/grammar"
+)
+
+// operate carries out what changes people, freezes and the inbox, and what lists them.
+func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
+	w := a.Engine.World()
+	switch c.Path {
+	case "people":
+		return a.people(w.Directory, c.Args["project"], w.Now), nil
+	case "grant", "delegate", "revoke":
+		return a.grant(ctx, s, c, w.Directory, w.Now, once)
+	case "freeze list":
+		return freezes(a.Engine.Freezes(), w.Now), nil
+	}
+	project := s.Project
+	if !w.Directory.IsAdmin(s.Person, project, w.Now) {
+		lead := c.Path == "freeze add" || c.Path == "freeze end"
+		if _, ok := w.Directory.Has(project, "release-manager", s.Person, w.Now); !lead || !ok {
+			return "", errs.E("talk.operate", errs.Denied, fmt.Errorf("%s takes the role admin", c.Path)).Hint("ask an admin; `people` lists them")
+		}
+	}
+	switch c.Path {
+	case "freeze add":
+		return a.freeze(ctx, c, once)
+	case "freeze end":
+		return "the freeze " + c.Args["name"] + " has ended", a.Engine.EndFreeze(ctx, c.Args["name"], once)
+	case "pause effects":
+		return "effects are paused; everything else goes on", a.Engine.PauseEffects(ctx, s.Person, c.Options["reason"])
+	case "resume effects":
+		return "effects go on", a.Engine.ResumeEffects(ctx)
+	case "inbox list":
+		return a.inbox(ctx)
+	case "inbox show":
+		return a.delivery(ctx, c.Args["delivery"])
+	case "inbox replay":
+		return "it is decoded again; what was done already is not done twice", a.Engine.InboxReplay(ctx, number(c.Args["delivery"]))
+	}
+	return "", errs.E("talk.operate", errs.Invalid, fmt.Errorf("%s cannot be done here", c.Path)).Hint("say help")
+}
+
+func (a *Answers) whoami(s engine.Spoken) string {
+	w := a.Engine.World()
+	p, ok := w.Directory.Person(s.Person)
+	if !ok {
+		return fmt.Sprintf("I know the account %s, but not whose it is", s.Account)
+	}
+	text := fmt.Sprintf("You are %s (%s), through %s.", p.Name, p.ID, s.Account)
+	for _, project := range a.Projects.Names() {
+		if roles := a.roles(w.Directory, project, p.ID, w.Now); len(roles) > 0 {
+			text += fmt.Sprintf("\n%s: %s", project, strings.Join(roles, ", "))
+		}
+	}
+	return text
+}
+
+// roles are those that a person has in a project, of those that anybody has.
+func (a *Answers) roles(dir people.Directory, project string, id people.PersonID, now time.Time) []string {
+	var out []string
+	for _, role := range dir.Roles() {
+		if _, ok := dir.Has(project, role, id, now); ok {
+			out = append(out, role)
+		}
+	}
+	return out
+}
+
+func (a *Answers) people(dir people.Directory, only string, now time.Time) string {
+	var b strings.Builder
+	for _, p := range dir.Persons() {
+		fmt.Fprintf(&b, "%s (%s)", p.Name, p.ID)
+		for _, project := range a.Projects.Names() {
+			if only != "" && project != only {
+				continue
+			}
+			if roles := a.roles(dir, project, p.ID, now); len(roles) > 0 {
+				fmt.Fprintf(&b, "; %s: %s", project, strings.Join(roles, ", "))
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// grant gives, lends or takes a role; whether it may is decided by the rules of people.
+func (a *Answers) grant(ctx context.Context, s engine.Spoken, c grammar.Command, dir people.Directory, now time.Time, once engine.Once) (string, error) {
+	g := people.Grant{Person: people.PersonID(c.Args["person"]), Role: c.Args["role"], Project: c.Args["project"], By: s.Person}
+	var err error
+	if g.From, err = moment(c.Options["from"]); err != nil {
+		return "", err
+	}
+	if g.Until, err = moment(c.Options["until"]); err != nil {
+		return "", err
+	}
+	g.ID = strings.Join([]string{"chat", g.Project, g.Role, string(g.Person)}, "/")
+	switch c.Path {
+	case "grant":
+		if g, err = people.GrantRole(dir, a.Rules, s.Person, g, now); err != nil {
+			return "", err
+		}
+	case "delegate":
+		g.For = s.Person
+		g.ID += "/for/" + string(s.Person)
+		if g, err = people.Delegate(dir, s.Person, g, now); err != nil {
+			return "", err
+		}
+	case "revoke":
+		if err := people.Revoke(dir, a.Rules, s.Person, g, now); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s is no %s of %s any more", g.Person, g.Role, g.Project), a.Engine.EndGrant(ctx, g.ID, once)
+	}
+	return fmt.Sprintf("%s is %s of %s", g.Person, g.Role, g.Project), a.Engine.Grant(ctx, g, once)
+}
+
+func (a *Answers) freeze(ctx context.Context, c grammar.Command, once engine.Once) (string, error) {
+	f := calendar.Freeze{ID: c.Args["name"], Calendar: "release", Why: c.Options["reason"]}
+	if project := c.Options["project"]; project != "" {
+		f.Calendar = "release/" + project
+	}
+	var err error
+	if f.From, err = moment(c.Options["from"]); err != nil {
+		return "", err
+	}
+	if f.Until, err = moment(c.Options["until"]); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("frozen from %s until %s: %s", card.Moment(f.From), card.Moment(f.Until), f.Why), a.Engine.Freeze(ctx, f, once)
+}
+
+func freezes(list []calendar.Freeze, now time.Time) string {
+	var b strings.Builder
+	for _, f := range list {
+		if !f.Until.IsZero() && f.Until.Before(now) {
+			continue
+		}
+		until := "until it is ended"
+		if !f.Until.IsZero() {
+			until = "until " + card.Moment(f.Until)
+		}
+		fmt.Fprintf(&b, "%s (%s): from %s %s: %s\n", f.ID, f.Calendar, card.Moment(f.From), until, f.Why)
+	}
+	if b.Len() == 0 {
+		return "there is no freeze, now or ahead"
+	}
+	return b.String()
+}
+
+func (a *Answers) inbox(ctx context.Context) (string, error) {
+	entries, err := a.Engine.InboxList(ctx, "", 20, false)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, e := range entries {
+		what := strings.Join(e.Facts, "; ")
+		if e.Error != "" {
+			what = "not understood: " + e.Error
+		}
+		if e.Decoded.IsZero() {
+			what = "waits"
+		}
+		fmt.Fprintf(&b, "%s %s %s %s: %s\n", e.Seq, card.Moment(e.At), e.Source, e.Place, what)
+	}
+	return b.String(), nil
+}
+
+func (a *Answers) delivery(ctx context.Context, seq string) (string, error) {
+	e, err := a.Engine.InboxShow(ctx, number(seq))
+	if err != nil {
+		return "", err
+	}
+	body := fmt.Sprintf("%d bytes", e.Size)
+	if a.Redact != nil {
+		body = a.Redact(e)
+	}
+	return fmt.Sprintf("%s from %s at %s, id %s\n%s", e.Seq, e.Source, card.Moment(e.At), e.ID, clip(body, 2000)), nil
+}
+
+func (a *Answers) playbook(name string) (string, error) {
+	p := a.Shelf.Current(name)
+	if p == nil {
+		err := errs.E("talk.playbook", errs.NotFound, fmt.Errorf("there is no playbook %q", name))
+		if near := errs.Nearest(name, a.Books); near != "" {
+			return "", err.Hint("did you mean %s?", near)
+		}
+		return "", err
+	}
+	return playbook.Describe(p), nil
+}
+
+// number accepts a delivery as lists show it, with or without a prefix.
+func number(id string) string { return strings.TrimLeft(strings.TrimPrefix(id, "d-"), "#") }
+
+// moment reads a date or a time; "" is the zero time.
+func moment(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errs.E("talk.time", errs.Invalid, fmt.Errorf("%q is no date", text)).Hint("write 2019-01-31 or 2019-01-31T14:00:00Z")
+}
+
+func short(digest string) string {
+	digest = strings.TrimPrefix(digest, "sha256:")
+	return digest[:min(12, len(digest))]
+}
+
+func clip(text string, n int) string {
+	r := []rune(card.Clean(text))
+	if len(r) <= n {
+		return string(r)
+	}
+	return string(r[:n-1]) + "…"
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

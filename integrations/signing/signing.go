@@ -1,0 +1,133 @@
+// Package signing is the bot's side of the signer: what is asked to be signed, the HTTP door
+// through which signers pull it, and the check of what comes back.
+//
+// The key is never here. A signer leases a job, re-hashes and reads the [Request], decides by its
+// own policy, and returns a signature. [Tag.Finish] verifies it against the pinned fingerprint;
+// only then does it become the outcome of `sign.tag@1`. The program slipway-signer is the other
+// side; both use the types of this package.
+package signing
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+)
+
+// GitTag is the kind of a [Request] that asks for a signature under a git tag's payload.
+const GitTag = "git-tag"
+
+// MaxRequest is the largest request, in bytes: a tag payload, a manifest and some approvals.
+const MaxRequest = 512 << 10
+
+// Request is what a signer is asked to sign, with what speaks for it. Its canonical JSON is the
+// content of the job, and the job's digest is over that.
+type Request struct {
+	Kind           string     `json:"kind"`
+	Project        string     `json:"project"`
+	Repository     string     `json:"repository"`
+	Payload        string     `json:"payload"`         // the exact bytes to sign
+	PayloadDigest  string     `json:"payload_digest"`  // "sha256:…" of Payload
+	KeyFingerprint string     `json:"key_fingerprint"` // primary fingerprint of the key wanted
+	Manifest       string     `json:"manifest"`        // canonical text of the manifest of the gate that approved it; may be ""
+	Approvals      []Approval `json:"approvals"`       // signed approvals that the signer can check itself
+}
+
+// Approval is one person's signed yes: an OpenPGP detached signature over [ApprovalText].
+type Approval struct {
+	Expires   string `json:"expires" cel:"expires" kind:"time" doc:"when this approval ends, RFC 3339 in UTC"`
+	Signature string `json:"signature" cel:"signature" doc:"armored detached signature over the approval text"`
+}
+
+// ApprovalText is the text that an approver signs. Its first line names its purpose, so that a
+// signature made for anything else can never be taken for an approval, and an approval for
+// nothing else. It is a function of its inputs: the signer builds it again and never parses it.
+func ApprovalText(kind, payloadDigest, expires, manifest string) []byte {
+	return fmt.Appendf(nil, "slipway approval 1: %s\nsigns: %s\nexpires: %s\n\n%s", kind, payloadDigest, expires, manifest)
+}
+
+// ParseRequest reads the content of a signing job strictly and checks it against itself: the
+// digest is recomputed, and the bytes must be the canonical ones. Errors: [errs.Invalid].
+func ParseRequest(data []byte) (Request, error) {
+	bad := func(format string, args ...any) (Request, error) {
+		return Request{}, errs.E("signing.request", errs.Invalid, fmt.Errorf("the signing request "+format, args...))
+	}
+	if len(data) > MaxRequest {
+		return bad("has %d bytes, at most %d are read", len(data), MaxRequest)
+	}
+	var r Request
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&r); err != nil {
+		return bad("cannot be read: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return bad("is followed by something else")
+	}
+	canonical, err := r.Canonical()
+	if err != nil || !bytes.Equal(canonical, data) {
+		// Also catches a key that is there twice: two readers could take different values.
+		return bad("is not in the canonical form")
+	}
+	if r.Kind != GitTag {
+		return bad("is of the kind %q; only %q is signed", r.Kind, GitTag)
+	}
+	if r.Project == "" || r.Repository == "" || r.Payload == "" || r.KeyFingerprint == "" {
+		return bad("lacks its project, repository, payload or key fingerprint")
+	}
+	if got := action.DigestOf([]byte(r.Payload)); got != r.PayloadDigest {
+		return bad("names the digest %s, and its payload has %s", r.PayloadDigest, got)
+	}
+	return r, nil
+}
+
+// Canonical is the request's one encoding.
+func (r Request) Canonical() ([]byte, error) {
+	if r.Approvals == nil {
+		r.Approvals = []Approval{}
+	}
+	if strings.ContainsRune(r.Payload, '\uFFFD') {
+		// JSON would write broken UTF-8 as this character: such a payload cannot travel unchanged.
+		return nil, errs.E("signing.request", errs.Invalid, errors.New("the payload holds a character that is not valid text"))
+	}
+	return action.Canonical(r)
+}
+
+// Reply is a leased job on the wire. Request is empty when it must be fetched by its digest.
+type Reply struct {
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Run     string    `json:"run"`
+	Step    string    `json:"step"`
+	Digest  string    `json:"digest"`
+	Request []byte    `json:"request,omitempty"`
+	Fence   uint64    `json:"fence"`
+	Attempt int       `json:"attempt"`
+	Until   time.Time `json:"until"`
+	Renew   int       `json:"renew_seconds"` // renew at least this often
+	State   string    `json:"state"`
+}
+
+// Ask is the body of every POST: lease wants Kind, the others ID and Fence as well.
+type Ask struct {
+	Kind   string `json:"kind"`
+	ID     string `json:"id,omitempty"`
+	Fence  uint64 `json:"fence,omitempty"`
+	OK     bool   `json:"ok,omitempty"`     // finish
+	Result []byte `json:"result,omitempty"` // finish: the armored signature
+	Class  string `json:"class,omitempty"`  // finish, when not ok
+	Reason string `json:"reason,omitempty"` // finish when not ok, give-back
+}
+
+// Problem is the body of every answer that is not 2xx.
+type Problem struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	Hint string `json:"hint,omitempty"`
+}
