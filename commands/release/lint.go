@@ -51,7 +51,7 @@ func LintVersion(v Version, tags []string) []Finding {
 			continue
 		}
 		if v.Equal(w) {
-			add("version.exists", Error, "choose "+v.next(w)+", or rename this release",
+			add("version.exists", Error, "choose "+v.free(w, tags)+", or rename this release",
 				"%s is released already: the tag %s exists", v, tag)
 			return found
 		}
@@ -67,7 +67,7 @@ func LintVersion(v Version, tags []string) []Finding {
 	case newest == nil:
 		return found
 	case newestOfLine != nil && v.Compare(*newestOfLine) < 0:
-		add("version.not_above", Error, "choose a version above "+newestOfLine.Text+", for example "+v.next(*newestOfLine),
+		add("version.not_above", Error, "choose a version above "+newestOfLine.Text+", for example "+v.free(*newestOfLine, tags),
 			"%s sorts below %s, so whoever has that installed would never get it", v, newestOfLine)
 	case v.Compare(*newest) < 0:
 		add("version.old_line", Warning, "check that nothing named latest moves back to it",
@@ -113,6 +113,36 @@ func (v Version) sameLine(w Version) bool {
 		return same(1)
 	}
 	return true
+}
+
+// free is the first version of v's kind above w that no tag forbids.
+func (v Version) free(w Version, tags []string) string {
+	for {
+		text := v.next(w)
+		p, err := ParseVersion(v.Scheme, text)
+		if err != nil {
+			return text
+		}
+		over := p.overtaken(tags)
+		if over == nil {
+			return text
+		}
+		v, w = p, *over
+	}
+}
+
+// overtaken is the highest release among tags that is v or sorts above it in its line, or nil.
+func (v Version) overtaken(tags []string) (over *Version) {
+	for _, tag := range tags {
+		w, ok := ReadTag(v.Scheme, tag)
+		if !ok || !v.Equal(w) && (!v.sameLine(w) || v.Compare(w) > 0) {
+			continue
+		}
+		if over == nil || w.Compare(*over) > 0 {
+			over = &w
+		}
+	}
+	return over
 }
 
 // next is the first version of v's kind above w.
