@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"slipway/bot/version"
 )
 
 func scope() Scope {
@@ -147,13 +149,13 @@ func TestVersionsFollowDebianPolicy(t *testing.T) {
 	order := []string{"1.0~rc1", "1.0", "1.0-1", "1.0a", "1.0+b1", "1.2", "1.10", "2018.12", "2019.9", "2019.10", "1:0.1"}
 	for i, a := range order {
 		for j, b := range order {
-			got := CompareVersions(a, b)
+			got := version.Compare(a, b)
 			if i < j && got >= 0 || i > j && got <= 0 || i == j && got != 0 {
 				t.Errorf("%s against %s: %d", a, b, got)
 			}
 		}
 	}
-	if CompareVersions("2019.1", "2019.01") != 0 || CompareVersions("0:1", "1") != 0 {
+	if version.Compare("2019.1", "2019.01") != 0 || version.Compare("0:1", "1") != 0 {
 		t.Error("equal versions differ")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
+
+	"slipway/bot/version"
 )
 
 // celOptions are the functions of the language: the CEL standard library, optionals, text
@@ -25,8 +27,8 @@ func celOptions(t *celTypes) []cel.EnvOption {
 		cel.ParserRecursionLimit(120),
 		cel.ParserExpressionSizeLimit(16 << 10),
 		cel.ASTValidators(cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals()),
-		compare("version_older", func(a, b string) bool { return CompareVersions(a, b) < 0 }),
-		compare("version_same", func(a, b string) bool { return CompareVersions(a, b) == 0 }),
+		compare("version_older", func(a, b string) bool { return version.Compare(a, b) < 0 }),
+		compare("version_same", func(a, b string) bool { return version.Compare(a, b) == 0 }),
 		cel.Function("lines", cel.Overload("lines_string", []*cel.Type{cel.StringType}, cel.ListType(cel.StringType),
 			cel.UnaryBinding(func(v ref.Val) ref.Val { return types.NewStringList(types.DefaultTypeAdapter, splitLines(text(v))) }))),
 		cel.Function("short", cel.Overload("short_string", []*cel.Type{cel.StringType}, cel.StringType,

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"slipway/bot/errs"
+	"slipway/bot/version"
 	"slipway/integrations/openpgp"
 )
 
@@ -100,7 +101,7 @@ func (c Config) Valid() (Policy, time.Duration, error) {
 			}
 		}
 	}
-	p := Policy{Rules: c.Allow, Compare: compareVersions}
+	p := Policy{Rules: c.Allow, Compare: version.Compare}
 	poll, err := duration(c.Poll, 5*time.Second)
 	if err != nil || poll < 100*time.Millisecond {
 		return bad("poll: %q is not a time of at least 100ms", c.Poll)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/version"
 )
 
 const goodConfig = `server: https://bot.example.org
@@ -83,14 +84,14 @@ func TestVersionsInDpkgOrder(t *testing.T) {
 		"2019.01.post1-1", "2019.02-1", "2019.10", "1:2015.1"}
 	for i := range order {
 		for k := range order {
-			got := compareVersions(order[i], order[k])
+			got := version.Compare(order[i], order[k])
 			if (got < 0) != (i < k) || (got > 0) != (i > k) {
 				t.Errorf("%s against %s is %d", order[i], order[k], got)
 			}
 		}
 	}
 	for _, same := range [][2]string{{"2019.1", "2019.01"}, {"1.0", "0:1.0"}, {"1.0-0", "1.0"}, {"1.", "1.0"}} {
-		if compareVersions(same[0], same[1]) != 0 {
+		if version.Compare(same[0], same[1]) != 0 {
 			t.Errorf("%s and %s differ", same[0], same[1])
 		}
 	}

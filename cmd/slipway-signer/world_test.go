@@ -18,6 +18,7 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/job"
 	"slipway/bot/manifest"
+	"slipway/bot/version"
 	"slipway/integrations/openpgp"
 	"slipway/integrations/signing"
 )
@@ -152,7 +153,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.worker = &Worker{Client: client, Signer: w.key, Out: &w.out, Now: clock, Poll: time.Second, Prompt: always(true),
 		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
-		Policy: Policy{Key: k.Fingerprint(), Compare: compareVersions,
+		Policy: Policy{Key: k.Fingerprint(), Compare: version.Compare,
 			Rules: []Rule{{Repository: repository, Project: "lava", Tags: []string{"[0-9]*", "debian/*"}}}}}
 	w.reopen()
 	// Renewing in the background while the person thinks belongs to the tests that ask for it.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"slipway/bot/errs"
+	"slipway/bot/version"
 )
 
 // DebianVersion is a package version, [epoch:]upstream[-revision] (Debian Policy 5.6.12).
@@ -81,56 +82,8 @@ func (v DebianVersion) Compare(w DebianVersion) int {
 	if c := cmp.Compare(v.Epoch, w.Epoch); c != 0 {
 		return c
 	}
-	if c := compareParts(v.Upstream, w.Upstream); c != 0 {
+	if c := version.ComparePart(v.Upstream, w.Upstream); c != 0 {
 		return c
 	}
-	return compareParts(v.Revision, w.Revision)
-}
-
-// compareParts is the order of Debian Policy 5.6.12 on one part: runs of other characters and
-// runs of digits in turn, the first by [weight] and the second as numbers.
-func compareParts(a, b string) int {
-	for a != "" || b != "" {
-		for a != "" && !digit(a[0]) || b != "" && !digit(b[0]) {
-			if c := cmp.Compare(weight(a), weight(b)); c != 0 {
-				return c
-			}
-			a, b = a[1:], b[1:] // equal weights: neither is at its end
-		}
-		var x, y string
-		x, a = number(a)
-		y, b = number(b)
-		if c := cmp.Compare(len(x), len(y)); c != 0 {
-			return c
-		}
-		if c := cmp.Compare(x, y); c != 0 {
-			return c
-		}
-	}
-	return 0
-}
-
-func digit(c byte) bool { return c >= '0' && c <= '9' }
-
-// weight orders the first character of s: tilde, then the end of the part or a digit, then
-// letters, then all else.
-func weight(s string) int {
-	switch {
-	case s == "" || digit(s[0]):
-		return 0
-	case s[0] == '~':
-		return -1
-	case isAlnum(rune(s[0])):
-		return int(s[0])
-	}
-	return int(s[0]) + 256
-}
-
-// number splits the leading digits off s, without their leading zeros: no number is too long.
-func number(s string) (digits, rest string) {
-	i := 0
-	for i < len(s) && digit(s[i]) {
-		i++
-	}
-	return strings.TrimLeft(s[:i], "0"), s[i:]
+	return version.ComparePart(v.Revision, w.Revision)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"slipway/bot/errs"
+	"slipway/bot/version"
 )
 
 // Scheme is how a project numbers its releases.
@@ -208,7 +209,7 @@ func (v Version) Debian(revision int) string {
 
 // Compare orders releases as dpkg orders their packages: negative when v sorts before w. The
 // month's zero makes no difference: 2019.1 and 2019.01 are one release.
-func (v Version) Compare(w Version) int { return compareParts(v.Upstream(), w.Upstream()) }
+func (v Version) Compare(w Version) int { return version.ComparePart(v.Upstream(), w.Upstream()) }
 
 // Equal reports whether v and w are the same release.
 func (v Version) Equal(w Version) bool { return v.Compare(w) == 0 }
