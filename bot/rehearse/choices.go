@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"slipway/bot/action"
-	"slipway/bot/gate"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
 	"slipway/bot/run"
@@ -147,24 +146,6 @@ func (st *stage) outcomes(n *node, key string) []Choice {
 	return all
 }
 
-// reread is what a closing read finds on the gate message: what stood there, or, with lost, all
-// but the last of it.
-func (st *stage) reread(n *node, path string, lost bool) run.Closing {
-	c := run.Closing{Clean: true, Messages: []string{gateMessage}}
-	for _, v := range n.s.Steps[path].Gate.Votes {
-		if v.Message == gateMessage {
-			c.Votes = append(c.Votes, v)
-		}
-	}
-	if lost && len(c.Votes) > 0 {
-		c.Votes = c.Votes[:len(c.Votes)-1]
-	}
-	return c
-}
-
-// gateMessage is the message on which people react.
-const gateMessage = "gate message"
-
 // output makes up what the action of an effect gives.
 func (st *stage) output(n *node, e *run.Effect) map[string]any {
 	contract, ok := st.contracts[e.Action]
@@ -172,7 +153,10 @@ func (st *stage) output(n *node, e *run.Effect) map[string]any {
 		return map[string]any{}
 	}
 	in, _ := action.DecodeValues(e.Inputs)
-	m := maker{seed: e.Action + string(e.Inputs) + n.salt[e.Step], echo: in, now: st.begin}
+	m := maker{seed: e.Action + string(e.Inputs) + n.salt[e.Step], now: st.begin}
+	if contract.Policy != action.Keyed { // one that makes something new does not give back what it was given
+		m.echo = in
+	}
 	out := m.object(contract.Out)
 	if e.For == run.ForConfirm {
 		def := st.def(e.Step)
@@ -180,7 +164,7 @@ func (st *stage) output(n *node, e *run.Effect) map[string]any {
 			return out
 		}
 		name := lastWord(e.Action)
-		for _, c := range candidates(out, contract.Out, []string{def.ByHand.Until.Text}, 2000) {
+		for _, c := range candidates(out, contract.Out, []string{def.ByHand.Until.Text}, st.near(n, e.Step, n.s.Steps[e.Step].Answers[""]), 2000) {
 			locals := map[string]any{name: c, "evidence": n.s.Steps[e.Step].Answers[""]}
 			if ok, err := def.ByHand.Until.Bool(st.scope(n.s, e.Step, locals, n.now)); err == nil && ok {
 				return c
@@ -206,7 +190,7 @@ func (st *stage) polls(n *node, e *run.Effect, end func(Kind, run.Outcome, strin
 		texts = append(texts, def.Wait.Fail.Text)
 	}
 	var good, bad, neither map[string]any
-	for _, c := range candidates(base, contract.Out, texts, 2000) {
+	for _, c := range candidates(base, contract.Out, texts, st.near(n, e.Step, in), 2000) {
 		scope := st.scope(n.s, e.Step, map[string]any{def.Wait.As: c}, n.now)
 		until, err := def.Wait.Until.Bool(scope)
 		if err != nil {
@@ -243,6 +227,33 @@ func (st *stage) polls(n *node, e *run.Effect, end func(Kind, run.Outcome, strin
 		all = append(all, c)
 	}
 	return append(all, end(Effect, run.Fail, "unreadable", "", e.Action+" cannot be read", nil))
+}
+
+// near lists the values that a condition at path may compare with: those of more, of the run's
+// inputs, of the element, and of the steps that it reads.
+func (st *stage) near(n *node, path string, more map[string]any) []any {
+	var out []any
+	add := func(m map[string]any) {
+		for _, name := range sortedKeys(m) {
+			out = append(out, m[name])
+		}
+	}
+	add(more)
+	scope := st.scope(n.s, path, nil, n.now)
+	for _, read := range st.def(path).Reads {
+		if values, ok := scope.Step(read); ok {
+			add(values)
+		}
+	}
+	for _, name := range sortedKeys(scope.Locals) {
+		if m, ok := scope.Locals[name].(map[string]any); ok {
+			add(m)
+		} else {
+			out = append(out, scope.Locals[name])
+		}
+	}
+	add(n.s.Inputs)
+	return out
 }
 
 // children that run can end.
@@ -359,77 +370,6 @@ func (st *stage) answers(n *node, path, what string, who []people.PersonID, memb
 	}
 	return []Choice{{Kind: Answer, Step: path, What: what, Person: person, Text: "answers",
 		input: run.Answer{Step: path, Person: person, Member: member, Values: values}}}
-}
-
-// votes on an open gate: the next person who is still needed approves, or anybody who is needed
-// says no.
-func (st *stage) votes(n *node, path string, step *run.Step, def *playbook.Step) []Choice {
-	if step.Gate == nil || step.Gate.Digest == "" {
-		return nil
-	}
-	vote := func(kind gate.VoteKind, who people.PersonID, text string, trouble bool) Choice {
-		v := gate.Vote{Kind: kind, Person: who, Account: st.account(who), Manifest: step.Gate.Digest, At: n.now}
-		if kind != gate.Approve {
-			v.Reason = "simulated"
-		}
-		return Choice{Kind: Vote, Step: path, What: "gate", Outcome: string(kind), Person: who, Text: text, Trouble: trouble, input: run.Vote{Step: path, Vote: v}}
-	}
-	var out []Choice
-	for _, v := range step.Gate.Votes {
-		if v.Kind == gate.Veto {
-			c := vote(gate.Veto, v.Person, "lifts the veto", false)
-			c.Outcome = "lift"
-			c.input = run.Vote{Step: path, Vote: gate.Vote{Kind: gate.Veto, Person: v.Person}, Lift: true}
-			out = append(out, c)
-		}
-	}
-	spoken := map[people.PersonID]bool{}
-	for _, v := range step.Gate.Votes {
-		spoken[v.Person] = true
-	}
-	for _, a := range run.Who(st.p, n.s, st.world(n)) {
-		if a.Kind != "gate" || a.Step != path {
-			continue
-		}
-		for _, who := range a.Persons {
-			if spoken[who] {
-				continue
-			}
-			yes := vote(gate.Approve, who, "approves", false)
-			yes.input = st.react(step, path, yes.input.(run.Vote).Vote)
-			out = append(out, yes, vote(gate.Reject, who, "rejects", true))
-			break // persons of one role are alike: the first who has not spoken stands for all
-		}
-	}
-	return out
-}
-
-// react is the gate message with one more reaction, or, of a person who has reacted, one less.
-func (st *stage) react(step *run.Step, path string, v gate.Vote) run.Reactions {
-	r := run.Reactions{Step: path, Message: gateMessage}
-	v.Message = gateMessage
-	found := false
-	for _, old := range step.Gate.Votes {
-		if old.Message == gateMessage && old.Person == v.Person {
-			found = true
-			continue
-		}
-		if old.Message == gateMessage {
-			r.Votes = append(r.Votes, old)
-		}
-	}
-	if !found {
-		r.Votes = append(r.Votes, v)
-	}
-	return r
-}
-
-// account is one through which the person speaks.
-func (st *stage) account(who people.PersonID) people.Account {
-	if p, ok := st.dir.Person(who); ok && len(p.Accounts) > 0 {
-		return p.Accounts[0]
-	}
-	return people.Account{}
 }
 
 // undo answers the plan after an abort.

@@ -25,7 +25,12 @@ type Options struct {
 	Inputs    map[string]any     // inputs that are missing and have no default are made up
 	Directory *people.Directory  // nil: a requester, and two persons for each role that is named
 	Requester people.PersonID    // default "requester"
+	Digest    string             // stands for the playbook's digest in manifests, to compare playbooks; default its own
 	Start     time.Time          // default 2019-01-31 12:00 UTC
+
+	Busy    bool // locks are held by another run when they are first asked for
+	Frozen  bool // every calendar that the playbook names is frozen for the first hour
+	Unasked bool // choices go on with what people may do unasked: hold, abort, veto, rename …
 
 	// Choose picks what happens next; choices are in a fixed order, the good way first. Its
 	// result is an index. nil always picks the first.

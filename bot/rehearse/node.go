@@ -44,6 +44,10 @@ func newStage(o Options) (*stage, error) {
 	if s.begin.IsZero() {
 		s.begin = time.Date(2019, 1, 31, 12, 0, 0, 0, time.UTC)
 	}
+	s.busy = o.Busy
+	if o.Frozen {
+		s.frozen = s.begin.Add(time.Hour)
+	}
 	if o.Directory != nil {
 		s.dir = *o.Directory
 	} else {
@@ -88,7 +92,11 @@ func newStage(o Options) (*stage, error) {
 				Hint("give a profile with a value for %s", name)
 		}
 	}
-	s.start = run.Start{ID: "rehearsal", Project: s.project, Playbook: s.p.Digest, Closure: s.p.Digest, Requester: s.requester,
+	digest := o.Digest
+	if digest == "" {
+		digest = s.p.Digest
+	}
+	s.start = run.Start{ID: "rehearsal", Project: s.project, Playbook: digest, Closure: digest, Requester: s.requester,
 		Inputs: inputs, Profile: profile, Via: "rehearsal"}
 	return s, nil
 }

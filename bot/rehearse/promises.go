@@ -138,7 +138,8 @@ func (w *walk) refused(i int32, n *walkNode, c Choice, d *run.Decision) {
 	if errs.Text(d.Refusal) == "" {
 		w.report(int(i), "refused", "a refusal has no words", c.Key())
 	}
-	if !c.Trouble {
+	// Who retries an element that its list does without has to wait for what is under way.
+	if !c.Trouble && !moves(n.s) {
 		w.report(int(i), "refused", c.about()+" is waited for, but refused: "+errs.Text(d.Refusal), c.Key())
 	}
 }
@@ -160,7 +161,8 @@ func (w *walk) promises(i int) {
 		return
 	}
 	who := run.Who(w.p, n.s, world)
-	if !moves(n.s) && !slices.ContainsFunc(who, func(a run.Awaited) bool { return len(a.Persons) > 0 }) {
+	// Persons may be none: a role that nobody holds is named all the same.
+	if !moves(n.s) && !w.open(n.s) && !slices.ContainsFunc(who, func(a run.Awaited) bool { return a.What != "" }) {
 		w.report(i, "dead-end", fmt.Sprintf("the run is %s, nothing is in flight, no timer is set and nobody is awaited; steps: %s", n.s.Status, standing(w.stage, n.s)), "")
 	}
 	for _, path := range w.paths(n.s) {
@@ -182,7 +184,7 @@ func (w *walk) promises(i int) {
 func moves(s *run.State) bool {
 	for _, e := range s.Effects {
 		switch e.For {
-		case run.ForMessage, run.ForRemind, run.ForTell:
+		case run.ForMessage, run.ForRemind:
 		default:
 			if e.Outcome == "" {
 				return true
@@ -200,6 +202,21 @@ func moves(s *run.State) bool {
 		}
 	}
 	return len(s.Queued) > 0
+}
+
+// open reports whether the run is in a phase that a named role closes, or that rows still to come
+// go on with: an offer, or a list that lives on a ledger.
+func (w *walk) open(s *run.State) bool {
+	for path, step := range s.Steps {
+		def := w.def(path)
+		if step.Status != run.Running || step.Closed || def == nil {
+			continue
+		}
+		if def.Kind == playbook.Offer || def.Kind == playbook.Each && def.Each.Ledger != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func standing(st *stage, s *run.State) string {
@@ -223,11 +240,12 @@ func (w *walk) ended(i int, s *run.State) {
 		}
 	}
 	for _, path := range sortedKeys(s.Steps) {
-		step := s.Steps[path]
+		step, def := s.Steps[path], w.def(path)
 		if g := step.Gate; g != nil && g.Digest != "" && g.Verdict == nil {
 			w.report(i, "ended", "it has ended as "+s.Outcome+" with the open gate "+path, "")
 		}
-		if s.Outcome == "done" && !settled(step.Status) && step.Status != run.FailedSt && step.Status != run.Waiting {
+		// Elements may be left behind where their list has enough.
+		if s.Outcome == "done" && def != nil && def.Parent == nil && !settled(step.Status) && step.Status != run.FailedSt && step.Status != run.Waiting {
 			w.report(i, "ended", "it has ended as done while "+path+" is "+string(step.Status), "")
 		}
 	}

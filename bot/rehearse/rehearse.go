@@ -68,6 +68,9 @@ func Rehearse(o Options) (Report, error) {
 			r.Reason = "nothing more can happen"
 			break
 		}
+		if o.Unasked {
+			all = append(all, st.commands(n)...)
+		}
 		pick := 0
 		if o.Choose != nil {
 			pick = min(max(o.Choose(all), 0), len(all)-1)
@@ -244,13 +247,11 @@ func trace(events []run.Event) []string {
 			line += " " + b.Step
 		case run.EffectIntended:
 			line += " " + b.Step + " " + b.Action + purpose(b.For)
-			if b.For == run.ForStep || b.For == run.ForPoll {
-				line += " " + fieldNames(b.Inputs)
-			}
+			line += " " + fieldNames(b.Inputs)
 		case run.GateOpened:
 			line += " " + b.Step + " " + b.Manifest.Rule
 			for _, bind := range b.Manifest.Binds {
-				line += " " + bind.Name
+				line += " " + bind.Name + "=" + short(action.DigestOf([]byte(bind.Value)))[:6]
 			}
 			if !b.Manifest.Expires.IsZero() {
 				line += " expires"
@@ -272,13 +273,15 @@ func trace(events []run.Event) []string {
 		case run.LockReleased:
 			line += " " + b.Lock
 		case run.Answered:
-			line += " " + b.Step
+			line += " " + b.Step + " " + valueDigest(b.Values)
+		case run.EffectEnded:
+			line += " " + b.Step + " " + string(b.Outcome) + " " + short(action.DigestOf(b.Output))[:6]
 		case run.Listed:
 			line += " " + b.Step + " " + strings.Join(b.Keys, ",")
 		case run.ChildWanted:
 			line += " " + b.Step + " " + b.Entry
 		case run.Finished:
-			line += " " + b.Outcome
+			line += " " + b.Outcome + " " + strings.Join(sortedKeys(b.Output), " ")
 		}
 		out = append(out, line)
 	}
@@ -294,8 +297,21 @@ func fieldNames(inputs []byte) string {
 	}
 	parts := make([]string, 0, len(values))
 	for _, name := range sortedKeys(values) {
-		raw, _ := action.Canonical(values[name])
-		parts = append(parts, name+"="+short(action.DigestOf(raw))[:6])
+		switch name { // these name the playbook or the run
+		case "manifest", "digest", "run", "name", "child":
+			if _, own := values["step"]; own {
+				continue
+			}
+		}
+		parts = append(parts, name+"="+valueDigest(values[name]))
 	}
 	return strings.Join(parts, " ")
+}
+
+func valueDigest(v any) string {
+	raw, err := action.Canonical(v)
+	if err != nil {
+		return "?"
+	}
+	return short(action.DigestOf(raw))[:6]
 }

@@ -71,8 +71,15 @@ var literals = regexp.MustCompile(`'([^']*)'|"([^"]*)"|\b([0-9]+)\b`)
 
 // candidates lists values of type t that differ from base in the fields that conditions usually
 // look at: enums, bools, numbers, and texts that the conditions name. It stops at limit.
-func candidates(base map[string]any, t action.Type, texts []string, limit int) []map[string]any {
+//
+// near are values from where the condition looks, which it may compare with.
+func candidates(base map[string]any, t action.Type, texts []string, near []any, limit int) []map[string]any {
 	var words []any
+	for _, v := range near {
+		if _, text := v.(string); text && !slices.Contains(words, v) {
+			words = append(words, v)
+		}
+	}
 	numbers := []any{int64(0), int64(1), int64(2)}
 	for _, text := range texts {
 		for _, m := range literals.FindAllStringSubmatch(text, -1) {
@@ -90,7 +97,7 @@ func candidates(base map[string]any, t action.Type, texts []string, limit int) [
 		if !slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(s, f.Name) }) {
 			continue
 		}
-		for _, v := range choicesOf(f.Type, words, numbers) {
+		for _, v := range choicesOf(f.Type, words, numbers, near) {
 			for _, old := range out[:len(out):len(out)] {
 				if len(out) >= limit {
 					return out
@@ -107,9 +114,9 @@ func candidates(base map[string]any, t action.Type, texts []string, limit int) [
 	return out
 }
 
-func choicesOf(t action.Type, words, numbers []any) []any {
+func choicesOf(t action.Type, words, numbers, near []any) []any {
 	switch t.Kind {
-	case action.String, action.Version:
+	case action.String, action.Version, action.Digest:
 		if len(t.Enum) == 0 {
 			return words
 		}
@@ -123,7 +130,13 @@ func choicesOf(t action.Type, words, numbers []any) []any {
 	case action.Int:
 		return numbers
 	case action.List:
-		return []any{[]any{}}
+		out := []any{[]any{}}
+		for _, v := range near {
+			if t.Check("", v) == nil {
+				out = append(out, v)
+			}
+		}
+		return out
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"time"
 
 	"slipway/bot/manifest"
 	"slipway/bot/playbook"
@@ -18,8 +17,6 @@ type Bounds struct {
 	Troubles int  // bad ends (failures, doubts, rejects, what a probe finds) on one way; default: no bound but Attempts
 	States   int  // the walk gives up above so many; default 400,000
 	Crossed  bool // also interleave the good ends of actions that only read (see [Walk])
-	Busy     bool // locks are held by another run when they are first asked for
-	Frozen   bool // every calendar is frozen for the first hour
 }
 
 // Stats say what a walk has seen.
@@ -99,10 +96,6 @@ func Walk(o Options, b Bounds) (Stats, []Violation, error) {
 	b.Attempts = orDefault(b.Attempts, 2)
 	b.Commands = orDefault(b.Commands, 1)
 	b.States = orDefault(b.States, 400_000)
-	st.busy = b.Busy
-	if b.Frozen {
-		st.frozen = st.begin.Add(time.Hour)
-	}
 	w := &walk{stage: st, b: b, seen: map[mark]int32{}, told: map[string]bool{}}
 	w.stats.Outcomes = map[string]int{}
 	root := &walkNode{node: node{now: st.begin}, parent: -1}

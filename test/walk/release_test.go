@@ -3,8 +3,6 @@
 package walk
 
 import (
-	"context"
-	"errors"
 	"os"
 	"testing"
 	"time"
@@ -120,7 +118,6 @@ func TestRehearsalOfARelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("\n%s", r.Text())
 	if r.Outcome != "done" {
 		t.Fatalf("the good way ends as %s: %s", r.Outcome, r.Reason)
 	}
@@ -130,6 +127,3 @@ func TestRehearsalOfARelease(t *testing.T) {
 		}
 	}
 }
-
-var _ = context.Background
-var _ = errors.New

@@ -7,7 +7,7 @@ import (
 	"slipway/bot/rehearse"
 )
 
-func walkAll(t *testing.T, o rehearse.Options, b rehearse.Bounds, name string) rehearse.Stats {
+func walkAll(t *testing.T, name string, o rehearse.Options, b rehearse.Bounds) rehearse.Stats {
 	t.Helper()
 	stats, violations, err := rehearse.Walk(o, b)
 	if err != nil {
@@ -20,11 +20,28 @@ func walkAll(t *testing.T, o rehearse.Options, b rehearse.Bounds, name string) r
 	return stats
 }
 
+// TestWalkOfTheRelease visits every state that a release can reach. What is walked whole is
+// everything that can fail, be doubtful or be refused, up to two attempts of each step, in any
+// combination; and, apart, one unasked command at every moment together with one thing that goes
+// wrong before or after it. SLIPWAY_SOAK=1 takes two of those that go wrong, which takes minutes.
 func TestWalkOfTheRelease(t *testing.T) {
 	p, k := bundled(t)
 	o := options(p, k)
-	walkAll(t, o, rehearse.Bounds{Commands: -1}, "without unasked commands")
-	if os.Getenv("SLIPWAY_DBG") != "" {
-		walkAll(t, o, rehearse.Bounds{Troubles: 1}, "one unasked command, one trouble")
+	troubles := walkAll(t, "all that goes wrong", o, rehearse.Bounds{Commands: -1})
+	o.Busy, o.Frozen = true, true
+	walkAll(t, "the same, with locks held and a freeze", o, rehearse.Bounds{Commands: -1})
+	o.Busy, o.Frozen = false, false
+	most := 1
+	if os.Getenv("SLIPWAY_SOAK") != "" {
+		most = 2
+	}
+	commands := walkAll(t, "one unasked command", o, rehearse.Bounds{Troubles: most, States: 4_000_000})
+	for _, outcome := range []string{"done", "rejected", "stuck"} {
+		if troubles.Outcomes[outcome] == 0 {
+			t.Errorf("no release ends as %s", outcome)
+		}
+	}
+	if commands.Outcomes["aborted"] == 0 {
+		t.Error("no release is aborted")
 	}
 }

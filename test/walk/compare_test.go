@@ -1,0 +1,217 @@
+package walk
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"slipway/bot/playbook"
+	"slipway/bot/rehearse"
+	"slipway/bot/run"
+)
+
+// ways is what a playbook does on its good way and on every way that leaves it once.
+type ways struct {
+	worlds []*world
+}
+
+// world is one set of circumstances: locks free or held by another run, calendars free or frozen.
+type world struct {
+	busy, frozen bool
+	straight     []string // the trace of the good way
+	points       []int    // choices at each point of it
+	asked        []int    // of these, those that somebody waits for or that end by themselves
+	once         map[[2]int][]string
+}
+
+func worlds() []*world {
+	return []*world{{}, {frozen: true}, {busy: true}}
+}
+
+// script rehearses p, leaving the good way at point k for choice j; k < 0 never.
+func script(t testing.TB, p *playbook.Playbook, k playbook.Known, w *world, point, j int, asked ...*[]int) (trace []string, points []int) {
+	t.Helper()
+	o := options(p, k)
+	o.Busy, o.Frozen, o.Unasked, o.Limit = w.busy, w.frozen, true, 200
+	o.Digest = "sha256:" + strings.Repeat("0", 64) // or every mutant would differ by its own digest alone
+	o.Choose = func(all []rehearse.Choice) int {
+		points = append(points, len(all))
+		if len(asked) > 0 {
+			n := slices.IndexFunc(all, func(c rehearse.Choice) bool { return c.What == string(run.HoldVerb) })
+			*asked[0] = append(*asked[0], n)
+		}
+		if len(points)-1 == point {
+			return j
+		}
+		return 0
+	}
+	r, err := rehearse.Rehearse(o)
+	if err != nil {
+		return []string{err.Error()}, nil
+	}
+	return append(r.Trace, "= "+r.Outcome), points
+}
+
+func record(t testing.TB, p *playbook.Playbook, k playbook.Known) *ways {
+	all := &ways{worlds: worlds()}
+	for i, w := range all.worlds {
+		w.straight, w.points = script(t, p, k, w, -1, 0, &w.asked)
+		w.once = map[[2]int][]string{}
+		for point, n := range w.points {
+			for j := 1; j < n && i == 0; j++ {
+				if !w.tried(point, j) {
+					continue
+				}
+				w.once[[2]int{point, j}], _ = script(t, p, k, w, point, j)
+			}
+		}
+	}
+	return all
+}
+
+// tried: what people may do unasked is tried at every tenth point, all else everywhere.
+func (w *world) tried(point, j int) bool { return j < w.asked[point] || point%10 == 0 }
+
+// differs tells how q behaves otherwise than the recorded ways, or "".
+func (all *ways) differs(t testing.TB, q *playbook.Playbook, k playbook.Known) string {
+	for _, w := range all.worlds {
+		trace, points := script(t, q, k, w, -1, 0)
+		if !slices.Equal(trace, w.straight) {
+			return "the good way: " + difference(w.straight, trace)
+		}
+		if !slices.Equal(points, w.points) {
+			return "what can happen on the good way"
+		}
+	}
+	w := all.worlds[0]
+	for point, n := range w.points {
+		for j := 1; j < n; j++ {
+			if !w.tried(point, j) {
+				continue
+			}
+			trace, _ := script(t, q, k, w, point, j)
+			if old := w.once[[2]int{point, j}]; !slices.Equal(trace, old) {
+				return "a way that leaves it once: " + difference(old, trace)
+			}
+		}
+	}
+	return ""
+}
+
+func difference(a, b []string) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return a[i] + " → " + b[i]
+		}
+	}
+	return "one of them goes on"
+}
+
+// house are rules for the bundled playbooks that a check cannot know: whatever cannot be taken
+// back, or is signed, is promised never to be done without the gate that stands right before it.
+func house(p *playbook.Playbook) (broken []string) {
+	for _, s := range p.Steps {
+		if s.Do == nil || !s.Do.Contract.Irreversible && s.Do.Contract.Job == "" {
+			continue
+		}
+		name, _, _ := strings.Cut(s.Do.Ref, "@")
+		gates := nearest(p, s)
+		found := false
+		for _, n := range p.Never {
+			found = found || n.Do == name && slices.Contains(gates, n.Without)
+		}
+		if !found {
+			broken = append(broken, name+" of "+s.Path+" is not promised behind "+strings.Join(gates, ", "))
+		}
+	}
+	return broken
+}
+
+// nearest lists the gates before s with no other gate between.
+func nearest(p *playbook.Playbook, s *playbook.Step) (gates []string) {
+	seen := map[string]bool{}
+	var up func(s *playbook.Step)
+	up = func(s *playbook.Step) {
+		for _, path := range slices.Concat(s.Needs, s.Any) {
+			before := p.Step(path)
+			if before == nil || seen[path] {
+				continue
+			}
+			seen[path] = true
+			if before.Kind == playbook.GateK {
+				gates = append(gates, path)
+				continue
+			}
+			up(before)
+		}
+	}
+	up(s)
+	return gates
+}
+
+// reviewed are mutants that change nothing that can be seen, each with the reason.
+func reviewed() map[string]string {
+	return map[string]string{
+		"changelog: drop need log":                "checklist needs log, so changelog still comes after it",
+		"payload: drop need version":              "commit comes after log, which needs version",
+		"go: drop need checklist":                 "payload comes after commit, and that after checklist",
+		"payload: redirect need version to stamp": "the same: commit comes after both",
+		"go: redirect need checklist to stamp":    "the same: changelog needs stamp, and payload comes after it",
+		"notes: drop need log":                    "checklist needs log, so notes still come after it",
+	}
+}
+
+func TestMutantsOfTheRelease(t *testing.T) {
+	p, k := bundled(t)
+	if broken := house(p); len(broken) > 0 {
+		t.Fatalf("the release playbook breaks the rules of the house: %v", broken)
+	}
+	base := record(t, p, k)
+	again, err := func() (*playbook.Playbook, error) {
+		return load("release.yaml", rewritten(t, p.Source), k)
+	}()
+	if err != nil {
+		t.Fatalf("written again without a change, the playbook is refused: %v", err)
+	}
+	if how := base.differs(t, again, k); how != "" {
+		t.Fatalf("written again without a change, the playbook differs: %s", how)
+	}
+	all := mutants(t, p.Source)
+	list := reviewed()
+	refused, caught, looked := 0, 0, 0
+	for _, m := range all {
+		q, err := load("release.yaml", m.src, k)
+		if err != nil {
+			refused++
+			continue
+		}
+		if how := base.differs(t, q, k); how != "" || len(house(q)) > 0 {
+			caught++
+			continue
+		}
+		if _, ok := list[m.name]; !ok {
+			t.Errorf("nobody notices: %s", m.name)
+		} else {
+			delete(list, m.name)
+			looked++
+		}
+	}
+	for name := range list {
+		t.Errorf("%q is on the list of reviewed mutants and does not survive any more: remove it", name)
+	}
+	t.Logf("%d mutants: %d refused, %d change what runs do, %d reviewed (%.1f %%)", len(all), refused, caught, looked, 100*float64(looked)/float64(len(all)))
+	if 20*looked > len(all) {
+		t.Errorf("more than 5 %% of the mutants are only reviewed")
+	}
+}
+
+func rewritten(t testing.TB, src []byte) []byte {
+	t.Helper()
+	data, err := yaml.Marshal(tree(t, src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}

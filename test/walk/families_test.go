@@ -1,0 +1,85 @@
+package walk
+
+import (
+	"io/fs"
+	"os"
+	"testing"
+
+	"slipway/bot/action"
+	"slipway/bot/playbook"
+	"slipway/bot/rehearse"
+	"slipway/test/playbooks"
+)
+
+// families are the playbooks of all processes, checked, by file name.
+func families(t *testing.T) map[string]rehearse.Options {
+	t.Helper()
+	names, err := fs.Glob(playbooks.Files(), "*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no playbooks: %v", err)
+	}
+	parsed := map[string]*playbook.Playbook{}
+	byFile := map[string]*playbook.Playbook{}
+	for _, name := range names {
+		src, err := fs.ReadFile(playbooks.Files(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := playbook.Parse(name, src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed[p.Name], byFile[name] = p, p
+	}
+	own, err := playbook.Parse("release.yaml", source(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed[own.Name] = own
+	values := profile()
+	for _, f := range playbooks.Profile().Fields {
+		if _, given := values[f.Name]; given {
+			continue
+		}
+		values[f.Name] = f.Name
+		if f.Type.Kind == action.List {
+			values[f.Name] = []any{f.Name + "-one", f.Name + "-two"}
+		}
+	}
+	k := playbook.Known{Contracts: append(contracts(t), playbooks.Contracts()...), Profile: playbooks.Profile(),
+		Playbooks: func(name string) *playbook.Playbook { return parsed[name] }}
+	out := map[string]rehearse.Options{}
+	for name, p := range byFile {
+		q, found := playbook.Check(p, k)
+		if q == nil {
+			t.Fatalf("%s is refused:\n%v", name, playbook.Errors(found))
+		}
+		out[name] = rehearse.Options{Playbook: q, Contracts: k.Contracts, Project: "lava", Profile: values}
+	}
+	return out
+}
+
+func TestEveryProcessRehearsesToItsEnd(t *testing.T) {
+	for name, o := range families(t) {
+		r, err := rehearse.Rehearse(o)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if r.Outcome != "done" {
+			t.Errorf("%s ends as %s:\n%s", name, r.Outcome, r.Text())
+		}
+	}
+}
+
+// TestWalkOfEveryProcess lets one thing go wrong at every moment. SLIPWAY_SOAK=1 adds one unasked
+// command to it.
+func TestWalkOfEveryProcess(t *testing.T) {
+	b := rehearse.Bounds{Commands: -1, Troubles: 1}
+	if os.Getenv("SLIPWAY_SOAK") != "" {
+		b.Commands = 1
+	}
+	for name, o := range families(t) {
+		walkAll(t, name, o, b)
+	}
+}
