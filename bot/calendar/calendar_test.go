@@ -144,6 +144,10 @@ func TestScheduleNext(t *testing.T) {
 		{"hourly", "2019-01-01 10:00", "2019-01-01 11:00Z,2019-01-01 12:00Z"},
 		{"6h", "2019-01-01 10:30", "2019-01-01 12:00Z,2019-01-01 18:00Z"},
 		{"daily 03:00 UTC", "2019-01-01 03:00", "2019-01-02 03:00Z,2019-01-03 03:00Z"},
+		{"weekdays 08:00 UTC", "2019-01-04 08:00", "2019-01-07 08:00Z,2019-01-08 08:00Z"},
+		{"monthly 1 06:00 UTC", "2019-01-01 06:00", "2019-02-01 06:00Z,2019-03-01 06:00Z"},
+		{"monthly 28 23:30 Europe/London", "2019-02-28 23:00", "2019-02-28 23:30Z,2019-03-28 23:30Z"},
+		{"monthly 1 00:30 Pacific/Apia", "2018-12-30 12:00", "2018-12-31 10:30Z,2019-01-31 10:30Z"},
 		{"mon,thu 09:00 Europe/London", "2019-01-01 00:00", "2019-01-03 09:00Z,2019-01-07 09:00Z"},
 		// 31 March 2019: London skips 01:00 to 02:00. The run comes once, at the jump.
 		{"daily 01:30 Europe/London", "2019-03-30 12:00", "2019-03-31 01:00Z,2019-04-01 00:30Z"},
@@ -230,6 +234,7 @@ func TestParseSchedule(t *testing.T) {
 	for in, want := range map[string]string{
 		"hourly": "hourly", "60m": "hourly", "90m": "1h30m", " daily  03:00  UTC ": "daily 03:00 UTC", "sun,mon 09:05 Europe/London": "mon,sun 09:05 Europe/London",
 		"mon,tue,wed,thu,fri,sat,sun 00:00 UTC": "daily 00:00 UTC", "fri 23:59 Etc/GMT+5": "fri 23:59 Etc/GMT+5",
+		"mon,tue,wed,thu,fri 08:00 UTC": "weekdays 08:00 UTC", "monthly 7 08:00 UTC": "monthly 7 08:00 UTC",
 	} {
 		s, err := ParseSchedule(in)
 		if err != nil || s.String() != want {

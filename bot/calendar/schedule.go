@@ -2,6 +2,7 @@ package calendar
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +16,8 @@ const MaxMissed = 1000
 // Make one with [ParseSchedule]; the zero Schedule never comes.
 type Schedule struct {
 	every  time.Duration // when not zero, the rest is not used
-	days   [7]bool       // by time.Weekday
+	days   [7]bool       // by time.Weekday; none with date
+	date   int           // of the month, 1 to 28; 0: by the days of the week
 	hour   int
 	minute int
 	zone   string
@@ -26,6 +28,8 @@ type Schedule struct {
 //	hourly                          at the full hour
 //	10m, 36h, 2w                    so often, counted from 1970-01-01 00:00 UTC
 //	daily 03:00 UTC
+//	weekdays 08:00 UTC              from Monday to Friday
+//	monthly 1 06:00 UTC             on that day of each month, 1 to 28
 //	mon,thu 09:00 Europe/London     days of the week, in English
 //
 // A time of day needs a zone, "UTC" or a name of the IANA time zone database. Whether the zone
@@ -37,6 +41,7 @@ func ParseSchedule(text string) (Schedule, error) {
 	}
 	const example = `write "hourly", "6h", "daily 03:00 UTC" or "mon,thu 09:00 Europe/London"`
 	words := strings.Fields(text)
+	var s Schedule
 	switch {
 	case len(words) == 0:
 		return bad(example, "it is empty")
@@ -51,15 +56,28 @@ func ParseSchedule(text string) (Schedule, error) {
 			return bad("write 1m or longer", "it comes more often than once a minute")
 		}
 		return Schedule{every: d}, nil
+	case words[0] == "monthly":
+		if len(words) != 4 {
+			return bad("write it like monthly 1 06:00 UTC", "monthly has a day, a time of day and a zone")
+		}
+		if n, err := strconv.Atoi(words[1]); err == nil && n >= 1 && n <= 28 {
+			s.date = n
+		} else {
+			return bad("every month has the days 1 to 28", "%q is not such a day", clip(words[1]))
+		}
+		words = append(words[:1:1], words[2:]...)
 	case len(words) == 2:
 		return bad(fmt.Sprintf("write %q", strings.Join(words, " ")+" UTC")+", or another zone", "it names no time zone")
 	case len(words) != 3:
 		return bad(example, "it has %d words", len(words))
 	}
-	var s Schedule
-	if words[0] == "daily" {
+	switch words[0] {
+	case "monthly":
+	case "daily":
 		s.days = [7]bool{true, true, true, true, true, true, true}
-	} else {
+	case "weekdays":
+		s.days = [7]bool{false, true, true, true, true, true, false}
+	default:
 		for _, name := range strings.Split(words[0], ",") {
 			day, ok := weekday(name)
 			if !ok {
@@ -140,6 +158,9 @@ func (s Schedule) String() string {
 	case s.every > 0:
 		return FormatDuration(s.every)
 	}
+	if s.date > 0 {
+		return fmt.Sprintf("monthly %d %02d:%02d %s", s.date, s.hour, s.minute, s.zone)
+	}
 	names := make([]string, 0, 7)
 	for i := range 7 {
 		if d := time.Weekday((i + 1) % 7); s.days[d] {
@@ -147,8 +168,11 @@ func (s Schedule) String() string {
 		}
 	}
 	days := strings.Join(names, ",")
-	if len(names) == 7 {
+	switch days {
+	case "mon,tue,wed,thu,fri,sat,sun":
 		days = "daily"
+	case "mon,tue,wed,thu,fri":
+		days = "weekdays"
 	}
 	return fmt.Sprintf("%s %02d:%02d %s", days, s.hour, s.minute, s.zone)
 }
@@ -168,6 +192,11 @@ func (s Schedule) Next(after time.Time, loc *time.Location) time.Time {
 		return nextMultiple(after, s.every).In(loc)
 	}
 	y, m, d := after.In(loc).Date()
+	for i := -1; s.date > 0 && i <= 2; i++ {
+		if t := wall(y, m+time.Month(i), s.date, s.hour, s.minute, loc); t.After(after) {
+			return t
+		}
+	}
 	for i := -1; i <= 8; i++ { // a day back: a skipped day may lie just behind
 		// The weekday is that of the date, also where the date itself was skipped.
 		if !s.days[time.Date(y, m, d+i, 0, 0, 0, 0, time.UTC).Weekday()] {
@@ -221,9 +250,9 @@ func (s Schedule) Missed(since, now time.Time, loc *time.Location) []time.Time {
 	if s.IsZero() || !since.Before(now) {
 		return nil
 	}
-	// No schedule leaves more than a week between two times, or more than its own interval, so
+	// No schedule leaves more than a month between two times, or more than its own interval, so
 	// going back further than this cannot be needed.
-	gap := 8 * 24 * time.Hour
+	gap := 32 * 24 * time.Hour
 	if s.every > 0 {
 		gap = s.every
 	}

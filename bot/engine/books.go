@@ -188,7 +188,7 @@ func awaits(p *playbook.Playbook, s *run.State, st *run.Step) []string {
 	def := p.Step(run.DeclaredPath(st.Path))
 	switch {
 	case st.Status == run.Stuck || st.Status == run.InDoubt:
-		who = []string{"@" + string(s.Requester), ownerOf(s.Owner)}
+		who = []string{"@" + string(s.Requester), ownerOf(s.Owner), run.ReleaseManager}
 	case st.Status == run.Waiting && st.On != "":
 		if len(st.On) >= 6 && st.On[:6] == "freeze" {
 			who = []string{frozen}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -143,16 +145,40 @@ func (e *Engine) readState(ctx context.Context, l *live) error {
 	if err == nil {
 		err = bad
 	}
+	if err == nil && len(head.Ledgers) > 0 {
+		err = e.readListed(ctx, l)
+	}
 	if err == nil {
 		l.name = nameOf(l.state, e.family(l.state.Playbook))
 	}
 	return err
 }
 
+// readListed gives the ledgers of a run the rows that its lists have.
+func (e *Engine) readListed(ctx context.Context, l *live) error {
+	var bad error
+	prefix := l.id + sep
+	err := e.cfg.Store.Scan(ctx, spListed, prefix, after(prefix), false, func(key string, value []byte) bool {
+		if value, bad = e.unpack(ctx, value); bad != nil {
+			return false
+		}
+		var r run.Row
+		if r, bad = run.DecodeRow(value); bad != nil {
+			return false
+		}
+		if a := l.state.Ledgers[splitID(key)[1]]; a != nil {
+			a.Rows = append(a.Rows, r)
+		}
+		return true
+	})
+	return errors.Join(err, bad)
+}
+
 // encodeRun builds the record of a run by hand: its head is long and is already JSON.
 func encodeRun(r runRecord, head []byte) []byte {
 	out := make([]byte, 0, len(head)+256)
-	out = append(out, fmt.Sprintf(`{"seq":%d,"chain":%q`, r.Seq, r.Chain)...)
+	out = strconv.AppendUint(append(out, `{"seq":`...), r.Seq, 10)
+	out = append(append(append(out, `,"chain":"`...), r.Chain...), '"') // hexadecimal
 	if len(r.Pending) > 0 {
 		out = append(out, `,"pending":`...)
 		out = append(out, encode(r.Pending)...)

@@ -66,6 +66,16 @@ func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
 			}
 		}
 	}
+	again, err := e.showGates(ctx, l)
+	switch {
+	case err != nil && (stops(err) && !errs.Is(err, errs.Doubtful) || e.failed() != nil):
+		e.cards.mark(runID, e.now().Add(e.cfg.CardEvery))
+		return false, e.now().Add(time.Second), err
+	case err != nil:
+		e.cards.mark(runID, e.now().Add(max(e.cfg.CardEvery, e.cfg.Backoff)))
+	case !again.IsZero():
+		e.cards.mark(runID, again)
+	}
 	return true, time.Time{}, nil
 }
 

@@ -68,8 +68,9 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 		if err != nil && !errs.Is(err, errs.Gone) {
 			return nil, err
 		}
-		key := short("gate\x00" + digest + "\x00" + r.Run + "\x00" + r.Step + "\x00" + place.Source + "\x00" + place.ID)
-		ref, err := e.post(ctx, key, Ref{Place: place, Thread: thread}, e.gateCard(l, r.Step, key, in, ""), lost)
+		key := gateKey(digest, r.Run, r.Step, place)
+		c := e.gateCard(ctx, l, r.Step, key, in, "")
+		ref, err := e.post(ctx, key, Ref{Place: place, Thread: thread}, c, lost)
 		if errs.Is(err, errs.Gone) {
 			gone = err
 			continue
@@ -80,11 +81,16 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 		ref.Place = place
 		b := newBatch()
 		b.put(spGates, index, []byte(ref.Message))
-		b.put(spMessages, ref.String(), encode(messageRecord{Run: r.Run, Step: r.Step, Manifest: digest, Thread: thread}))
+		m := messageRecord{Run: r.Run, Step: r.Step, Manifest: digest, Thread: thread, Digest: c.Digest(), At: e.now()}
+		if lost {
+			m.Digest = "" // what was found may be older
+		}
+		b.put(spMessages, ref.String(), encode(m))
 		if err := e.commit(ctx, "message", b); err != nil {
 			return nil, err
 		}
 		messages = append(messages, ref.String())
+		e.cards.mark(r.Run, e.now().Add(e.cfg.CardEvery)) // what was counted meanwhile is shown
 		// A reaction may have come before we knew that the message is ours.
 		if err := e.touched(ctx, ref); err != nil {
 			return nil, err
@@ -94,79 +100,6 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 		return nil, gone
 	}
 	return action.Values{"messages": messages}, nil
-}
-
-// gateCard is the gate message as it should read. ended is how it ended, "" while it is open.
-func (e *Engine) gateCard(l *live, step, key string, in action.Values, ended string) card.Card {
-	s := l.state
-	g := card.GateMessage{Key: key, RunName: s.Name, Gate: step, Manifest: text(in, "digest"), Rule: text(in, "rule"), State: card.Waiting, Closed: ended}
-	st := s.Steps[step]
-	if st != nil && st.Gate != nil && string(st.Gate.Digest) == g.Manifest {
-		g.Rule, g.Expires = st.Gate.Manifest.Rule, st.Gate.Manifest.Expires
-		for _, b := range st.Gate.Manifest.Binds {
-			g.Bound = append(g.Bound, card.Field{Name: b.Name, Value: shown(b.Value)})
-		}
-	}
-	if say := text(in, "say"); say != "" {
-		g.Bound = append([]card.Field{{Name: "About", Value: clip(say, 1000)}}, g.Bound...)
-	}
-	if ended != "" {
-		g.State = card.Done
-		switch text(in, "state") {
-		case "void":
-			g.State = card.Stale
-		case "rejected", "expired":
-			g.State = card.Failed
-		}
-	}
-	return g.Card()
-}
-
-// shown is a bound value for people: text without its JSON quotes, clipped.
-func shown(value string) string {
-	v, err := action.Decode([]byte(value))
-	if s, ok := v.(string); err == nil && ok {
-		value = s
-	}
-	return clip(value, 1500)
-}
-
-// editGate says on the messages of a manifest how it ended.
-func (e *Engine) editGate(ctx context.Context, r *effectRecord, in action.Values) (action.Values, error) {
-	l, err := e.load(ctx, r.Run)
-	if err != nil {
-		return nil, err
-	}
-	digest := text(in, "digest")
-	prefix := id(digest, r.Run, r.Step) + sep
-	var refs []Ref
-	err = e.cfg.Store.Scan(ctx, spGates, prefix, after(prefix), false, func(k string, message []byte) bool {
-		if parts := splitID(k); len(parts) == 5 {
-			refs = append(refs, Ref{Place: Place{parts[3], parts[4]}, Message: string(message)})
-		}
-		return true
-	})
-	if err != nil {
-		return nil, err
-	}
-	ended := text(in, "state")
-	if why := text(in, "why"); why != "" {
-		ended += ": " + why
-	}
-	if ended == "" {
-		ended = "closed"
-	}
-	for _, ref := range refs {
-		poster := e.cfg.Posters[ref.Place.Source]
-		if poster == nil {
-			continue
-		}
-		key := short("gate\x00" + digest + "\x00" + r.Run + "\x00" + r.Step + "\x00" + ref.Place.Source + "\x00" + ref.Place.ID)
-		if err := poster.Edit(ctx, ref, e.gateCard(l, r.Step, key, in, ended)); err != nil && !errs.Is(err, errs.Gone) {
-			return nil, err
-		}
-	}
-	return action.Values{}, nil
 }
 
 // reply answers a person in the thread of what was said.
@@ -242,14 +175,19 @@ type BroadcastOut struct {
 	Places int `cel:"places" json:"places" doc:"channels that were told"`
 }
 
-// broadcast tells each place of the project once.
+// broadcast tells each place that subscribed to the project once. A private run tells nobody, and
+// what it would have said is not said later: opening it composes a message of its own.
 func (e *Engine) broadcast(ctx context.Context, r *effectRecord, in action.Values, lost bool) (action.Values, error) {
 	l, err := e.load(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}
 	told := int64(0)
-	for _, place := range e.places(l.state) {
+	project, ok := e.cfg.Projects.Project(l.state.Project)
+	if !ok || l.state.Private {
+		return action.Values{"places": told}, nil
+	}
+	for _, place := range e.told(project) {
 		b := card.Broadcast{Key: short("broadcast\x00" + r.Key + "\x00" + place.Source + "\x00" + place.ID),
 			Title: clip(text(in, "title"), card.MaxTitle), Text: clip(text(in, "text"), card.MaxText)}
 		if link := text(in, "link"); link != "" {

@@ -95,3 +95,42 @@ func TestWithdrawnRoleConflictsWithTheCommit(t *testing.T) {
 	}
 	w.wantStep("1.0", "go", run.Running)
 }
+
+// TestChildBeginsWithTheRolesOfItsParent: who was appointed in the parent passes the gate of the
+// child, although the project grants nobody that role.
+func TestChildBeginsWithTheRolesOfItsParent(t *testing.T) {
+	w := newWorld(t, `
+playbook: quick
+doc: A child with a gate of the parent's role.
+name: "quick/${project.name}/${inputs.version}"
+inputs: {version: {type: version, help: "a version"}}
+roles: {lead: {}}
+steps:
+  go: {gate: "1 of lead", binds: ["${inputs.version}"]}
+`, `
+playbook: timed
+doc: A parent that appoints.
+name: "timed/${project.name}/${inputs.version}"
+inputs: {version: {type: version, help: "a version"}}
+roles: {lead: {}}
+steps:
+  who: {ask: requester, fields: {person: {type: person}}, fills: lead}
+  kid: {call: quick, with: {version: "${inputs.version}"}, needs: [who]}
+`)
+	w.open()
+	w.say("requester", "timed 1.0")
+	parent := w.run("timed/lava/1.0")
+	if d, err := w.e.Submit(context.Background(), parent.ID, run.Answer{Step: "who", Person: "requester", Values: map[string]any{"person": "manager"}}); err != nil || d.Refusal != nil {
+		t.Fatal(err, d.Refusal)
+	}
+	w.drain()
+	kid := w.run("quick/lava/1.0")
+	if got := kid.Filled["lead"]; len(got) != 1 || got[0] != "manager" {
+		t.Fatalf("the child begins with %v", kid.Filled)
+	}
+	w.say("manager", "approve quick/lava/1.0 go")
+	w.pass(time.Minute)
+	if s := w.run("timed/lava/1.0"); s.Outcome != "done" {
+		t.Fatalf("the parent is %s %s", s.Status, s.Outcome)
+	}
+}

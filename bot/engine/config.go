@@ -44,6 +44,9 @@ type Config struct {
 	StaleAfter time.Duration            // a replayed command older than this asks its author; 0: 1 h
 	CardEvery  time.Duration            // least time between two edits of a card; 0: 1 s
 	Votes      map[string]gate.VoteKind // what reactions mean; nil: ✅ approves, ❌ rejects
+
+	// Zone finds the time zone of a schedule by its IANA name; nil: only UTC is known.
+	Zone func(name string) (*time.Location, error)
 }
 
 // Clock is the wall clock. Wake returns a channel that is closed at or after t, and a function
@@ -70,6 +73,8 @@ type Project struct {
 	Profile   map[string]any    // the fields that playbooks may read, of plain values
 	Providers map[string]string // capability ("ci.pipeline") → provider
 	Places    []Place           // where its cards and gate messages go, the main one first
+	Tell      []Place           // where broadcasts go; nil: Places
+	Triggers  []string          // playbooks that start here by themselves, by their trigger
 	Starters  map[string]string // family → role that may start it; without an entry any person may
 }
 
@@ -103,7 +108,17 @@ type Spoken struct {
 	Project   string // default project of the place
 	Run       string // id of the run whose thread or card this is, or ""
 	Addressed bool
+	Direct    bool // nobody else reads the place: a direct message
 	Now       time.Time
+}
+
+// Viewer is the person for whom an answer may be written: nobody in particular where others read
+// it too, so that a private run is not spoken of in a channel.
+func (s Spoken) Viewer() people.PersonID {
+	if s.Direct {
+		return s.Person
+	}
+	return ""
 }
 
 // Parser turns the text of one message into what it asks for; nothing when it asks for nothing.
@@ -138,6 +153,12 @@ type Decoder interface {
 	Decode(d Delivery) ([]Fact, error)
 }
 
+// Secretive is a Decoder of a source whose deliveries bear credentials. Secrets lists the names
+// of the fields and headers that hold them, at any depth; nobody is shown what they hold.
+type Secretive interface {
+	Secrets() []string
+}
+
 // PeopleSource tells who there is, from the configuration or a directory service.
 //
 // People gives everybody. Again reads the grants of one role again at the place where they are
@@ -162,14 +183,16 @@ type Engine struct {
 	cfg  Config
 	boot string // this process, in records
 	life
-	stripes stripes
-	cache   cache
-	world   world
-	inbox   inbox
-	effects effects
-	cards   cards
-	wakes   wakes
-	books   books
+	stripes  stripes
+	cache    cache
+	world    world
+	inbox    inbox
+	effects  effects
+	cards    cards
+	wakes    wakes
+	rowCalls rowCalls
+	books    books
+	plans    plans
 }
 
 // New checks c and reads what must be known before work begins. Errors: [errs.Invalid] for a

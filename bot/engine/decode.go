@@ -182,20 +182,62 @@ func (e *Engine) voted(ctx context.Context, f Voted) error {
 // happened makes waits that poll what the fact is about look at once, and starts what it triggers.
 // It is a hint: a wait that misses it polls all the same.
 func (e *Engine) happened(ctx context.Context, d Delivery, f Happened) error {
+	e.effects.hinted(f.Name)
 	if err := e.hint(ctx, f.Name, f.Project); err != nil {
 		return err
 	}
-	for _, p := range e.triggered(f) {
-		in, err := triggerInputs(p, f)
-		if err != nil {
-			e.cfg.Log.Warn("a trigger does not fit its fact", "playbook", p.Name, "error", errs.Text(err))
-			continue
+	if err := e.offeredBy(ctx, d, f); err != nil {
+		return err
+	}
+	names := []string{f.Project}
+	if f.Project == "" {
+		names = e.cfg.Projects.Names()
+	}
+	for _, name := range names {
+		project, _ := e.cfg.Projects.Project(name)
+		for _, family := range project.Triggers {
+			p := e.cfg.Playbooks.Current(family)
+			if p == nil || p.Trigger == nil || p.Trigger.Fact != f.Name {
+				continue
+			}
+			if err := e.triggerBy(ctx, d, f, project, p); err != nil {
+				return err
+			}
 		}
-		_, err = e.startRun(ctx, StartRequest{Family: p.Name, Project: f.Project, Inputs: in, Owner: p.Trigger.Owner, Via: d.ID},
-			also{once: Once{short("trigger\x00" + p.Name + "\x00" + f.Project + "\x00" + d.Source + "\x00" + d.ID)}})
-		if stops(err) {
-			return err
+	}
+	return nil
+}
+
+// triggerBy starts a run because of a fact.
+func (e *Engine) triggerBy(ctx context.Context, d Delivery, f Happened, project Project, p *playbook.Playbook) error {
+	key := short("trigger\x00" + p.Name + "\x00" + project.Name + "\x00" + d.Source + "\x00" + d.ID)
+	fields := f.Fields
+	if fields == nil {
+		fields = map[string]any{}
+	}
+	in, yes, err := triggerInputs(p, project, fields, d.At)
+	if err == nil && !yes {
+		return nil
+	}
+	if err == nil {
+		_, err = e.startRun(ctx, StartRequest{Family: p.Name, Project: project.Name, Inputs: in, Owner: p.Trigger.Owner, Via: d.Source + "/" + d.ID},
+			also{once: Once{key}})
+	}
+	if err == nil || err == errRepeat || stops(err) || ctx.Err() != nil {
+		if err == errRepeat {
+			err = nil
 		}
+		return err
+	}
+	b := newBatch()
+	b.guard(spSaid, key+"-told", nil)
+	b.put(spSaid, key+"-told", []byte(stamp(e.now())))
+	if err := e.putNotice(ctx, b, "failed\x00"+key, noticeIn{Places: project.Places,
+		Title: fmt.Sprintf("%s was not started by %s", p.Name, f.Name), Text: errs.Text(err)}); err != nil {
+		return err
+	}
+	if err := e.commit(ctx, "trigger", b); err != nil && !errs.Is(err, errs.Conflict) {
+		return err
 	}
 	return nil
 }
@@ -217,36 +259,6 @@ func (e *Engine) hint(ctx context.Context, name, project string) error {
 	})
 	e.wake(loopEffects)
 	return err
-}
-
-// triggered are the playbooks that a fact starts.
-func (e *Engine) triggered(f Happened) []*playbook.Playbook {
-	lister, ok := e.cfg.Playbooks.(interface {
-		Triggered(fact string) []*playbook.Playbook
-	})
-	if !ok || f.Project == "" {
-		return nil
-	}
-	return lister.Triggered(f.Name)
-}
-
-func triggerInputs(p *playbook.Playbook, f Happened) (map[string]any, error) {
-	scope := playbook.Scope{Locals: map[string]any{"fact": f.Fields}}
-	if p.Trigger.When != nil {
-		yes, err := p.Trigger.When.Bool(scope)
-		if err != nil || !yes {
-			return nil, errors.Join(err, errors.New("its condition does not hold"))
-		}
-	}
-	in := map[string]any{}
-	for name, t := range p.Trigger.With {
-		v, err := t.Eval(scope)
-		if err != nil {
-			return nil, err
-		}
-		in[name] = v
-	}
-	return in, nil
 }
 
 // stops tells an error that must stop the loop from one that is an answer.

@@ -62,6 +62,7 @@ func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
 	b.put(spInbox, seq, value)
 	b.put(spQueue, seq, nil)
 	b.put(spTouch, id(d.Source, d.Place), []byte(seq))
+	b.put(spTouch, id(byAccount, d.Account.Source, d.Account.ID), []byte(seq)) // "": it could be anybody
 	err = e.commit(ctx, "inbox", b)
 	if errs.Is(err, errs.Conflict) {
 		return nil // the same delivery came twice at once
@@ -143,7 +144,7 @@ type Entry struct {
 	Error    string
 	Replayed int
 	Size     int
-	Body     []byte // of InboxShow only; the source redacts it before it is shown
+	Body     []byte // of InboxShow only, without what the source calls a secret
 	Headers  map[string]string
 }
 
@@ -181,7 +182,7 @@ func entryOf(seq string, r inboxRecord) Entry {
 		Error: r.Error, Replayed: r.Replayed, Size: len(r.Body), Headers: r.Headers}
 }
 
-// InboxShow is one delivery with its body. Whoever shows it must redact what the source says.
+// InboxShow is one delivery with its body, as people may see it: see [Secretive].
 func (e *Engine) InboxShow(ctx context.Context, seq string) (Entry, error) {
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if err != nil {
@@ -193,6 +194,10 @@ func (e *Engine) InboxShow(ctx context.Context, seq string) (Entry, error) {
 	}
 	out := entryOf(seqID(n), r)
 	out.Body, out.Size = d.Body, len(d.Body)
+	if s, ok := e.cfg.Decoders[d.Source].(Secretive); ok {
+		secrets := s.Secrets()
+		out.Body, out.Headers = redact(d.Body, secrets), redactHeaders(r.Headers, secrets)
+	}
 	return out, nil
 }
 

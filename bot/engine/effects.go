@@ -21,11 +21,27 @@ type effects struct {
 	dirty  map[string]bool      // busy rows that were pushed again
 	tried  map[string]time.Time // rows that were begun by this process and have not ended
 	next   time.Time            // when the first row behind the cursor is due; zero: not known
+	hints  map[string]int       // contract → hints so far
 }
 
 func (f *effects) init(now time.Time) {
 	f.booted = now
 	f.hand, f.busy, f.dirty, f.tried = map[string]time.Time{}, map[string]bool{}, map[string]bool{}, map[string]time.Time{}
+	f.hints = map[string]int{}
+}
+
+// hinted counts that something happened which a contract reads.
+func (f *effects) hinted(contract string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hints[contract]++
+}
+
+// hintsOf is how often that was, so that a reading can tell whether it may have come too early.
+func (f *effects) hintsOf(contract string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hints[contract]
 }
 
 // push takes a row in hand, to be done at due.
@@ -130,11 +146,14 @@ func (e *Engine) fill(ctx context.Context) error {
 	now := e.now()
 	f.mu.Lock()
 	from, full := f.cursor, len(f.hand) >= effectScan
-	f.mu.Unlock()
 	to := stamp(now.Add(1))
 	if full || from >= to {
 		to = from
 	}
+	// A row that is committed while the scan goes on may be missed by it. Pushed below the new
+	// cursor it comes in hand by itself, so the cursor moves first.
+	f.cursor = to
+	f.mu.Unlock()
 	var rows []string
 	if from < to {
 		err := e.cfg.Store.Scan(ctx, spOutbox, from, to, false, func(k string, _ []byte) bool {
@@ -142,6 +161,9 @@ func (e *Engine) fill(ctx context.Context) error {
 			return len(rows) < effectScan
 		})
 		if err != nil {
+			f.mu.Lock()
+			f.cursor = from
+			f.mu.Unlock()
 			return err
 		}
 		if len(rows) == effectScan {
@@ -153,11 +175,12 @@ func (e *Engine) fill(ctx context.Context) error {
 		next = stampTime(k)
 		return false
 	})
-	if err != nil {
-		return err
-	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err != nil {
+		f.cursor = from
+		return err
+	}
 	for _, row := range rows {
 		if !f.busy[row] {
 			if _, had := f.hand[row]; !had {
@@ -165,7 +188,7 @@ func (e *Engine) fill(ctx context.Context) error {
 			}
 		}
 	}
-	f.cursor = max(f.cursor, to)
+	f.cursor = to
 	f.next = next
 	return nil
 }
@@ -220,7 +243,9 @@ func sortedByDue(rows []string) []string {
 }
 
 // own tells the engine's own actions from those of integrations.
-func own(ref string) bool { return strings.HasPrefix(ref, "slipway.") || ref == actBroadcast }
+func own(ref string) bool {
+	return strings.HasPrefix(ref, "slipway.") || ref == actBroadcast || writesRows(ref)
+}
 
 // bound finds the code of an effect: the project's provider for a capability.
 func (e *Engine) bound(r *effectRecord) (action.Bound, error) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -130,6 +131,11 @@ func flat(s *run.State) []byte {
 		paths = append(paths, p)
 	}
 	slices.Sort(paths)
+	for _, name := range slices.Sorted(maps.Keys(s.Ledgers)) {
+		if rows := s.Ledgers[name].Rows; len(rows) > 0 {
+			out = append(append(out, '\n'), encode(rows)...)
+		}
+	}
 	for _, p := range paths {
 		st, err := run.EncodeStep(s.Steps[p])
 		if err != nil {
@@ -158,6 +164,7 @@ func (e *Engine) fsckIndexes(ctx context.Context, problem func(string)) error {
 		for _, row := range rec.Pending {
 			want[Key{spOutbox, row}] = true
 		}
+		want[Key{spEndings, id(ending(head.Name), k)}] = true
 		if head.Status == run.RunEnded {
 			want[Key{spPast, id(head.Name, stamp(head.EndedAt), k)}] = true
 			return true
@@ -174,7 +181,7 @@ func (e *Engine) fsckIndexes(ctx context.Context, problem func(string)) error {
 	if err = errors.Join(err, bad); err != nil {
 		return err
 	}
-	for _, space := range []string{spOutbox, spNames, spPast, spTimers} {
+	for _, space := range []string{spOutbox, spNames, spEndings, spPast, spTimers} {
 		have := map[string]bool{}
 		err := e.cfg.Store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
 			have[k] = true

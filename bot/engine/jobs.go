@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,13 +37,25 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 		}
 		j.Payload = nil
 	}
-	j, err := job.Offer(j, e.now(), e.world.epoch<<32)
+	var was jobRecord
+	before, found, err := e.get(ctx, spJobs, id(kind, j.ID), &was)
+	if err != nil {
+		return time.Time{}, err
+	}
+	fence := e.world.epoch << 32
+	if found { // taken back by hold --now, or it failed and is tried again: nothing handed out before counts
+		if !was.Job.State.Final() {
+			return time.Time{}, errs.E("job.offer", errs.Conflict, fmt.Errorf("the job %s is offered already", j.ID))
+		}
+		fence = max(fence, was.Job.Fence)
+	}
+	j, err = job.Offer(j, e.now(), fence)
 	if err != nil {
 		return e.ended(ctx, row, raw, r, run.Result{Outcome: run.Fail, Class: "invalid", Message: errs.Text(err)})
 	}
 	w := newBatch()
 	w.guard(spOutbox, row, raw)
-	w.guard(spJobs, id(kind, j.ID), nil)
+	w.guard(spJobs, id(kind, j.ID), before)
 	w.del(spOutbox, row)
 	w.put(spJobs, id(kind, j.ID), encode(jobRecord{Job: j, Effect: *r}))
 	w.put(spJobQueue, queued(j), nil)

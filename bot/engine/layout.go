@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ const (
 	spSteps     = "steps"     // RUN sep PATH                                    → run.Step
 	spEvents    = "events"    // RUN sep SEQ(20)                                 → eventRecord; one a commit
 	spNames     = "names"     // canonical name of a live run                    → nameRecord
+	spEndings   = "endings"   // last part of a run's canonical name sep RUN         → its name
 	spPast      = "past"      // name sep TIME sep RUN, of ended runs            → nameRecord
 	spAwaits    = "awaits"    // ROLE or @PERSON sep PROJECT sep RUN sep PATH    → ""
 	spOutbox    = "outbox"    // TIME sep EFFECT KEY                             → effectRecord; pending only
@@ -37,8 +39,8 @@ const (
 	spInbox     = "inbox"     // SEQ(20)                                         → inboxRecord
 	spQueue     = "queue"     // SEQ(20) of deliveries that are not decoded      → ""
 	spSeen      = "seen"      // SOURCE sep digest of a transport id             → SEQ; expires with the delivery
-	spSaid      = "said"      // semantic key (digest)                           → when
-	spTouch     = "touch"     // SOURCE sep PLACE                                → SEQ of the newest delivery from there
+	spSaid      = "said"      // semantic key (digest)                           → when [sep RUN that it was said to]
+	spTouch     = "touch"     // SOURCE sep PLACE, or byAccount sep SOURCE sep ACCOUNT → SEQ of the newest delivery from there
 	spMessages  = "messages"  // SOURCE/PLACE/MESSAGE, escaped                   → messageRecord
 	spGates     = "gates"     // MANIFEST sep RUN sep PATH [sep SOURCE sep PLACE] → "" or the message's id
 	spCards     = "cards"     // RUN sep SOURCE sep PLACE                        → cardRecord
@@ -56,10 +58,20 @@ const (
 	spRows      = "rows"      // RUN sep LEDGER sep KEY                          → ledger.Row
 	spRowLog    = "rowlog"    // RUN sep LEDGER sep SEQ(20)                      → ledger.Change
 	spRowNews   = "rownews"   // RUN sep LEDGER sep KEY, rows the run was not told of yet → ""
+	spListed    = "listed"    // RUN sep LEDGER sep KEY, rows that the run knows → run.Row
+	spSchedules = "schedules" // PROJECT sep PLAYBOOK                            → scheduleRecord
+	spOffers    = "offers"    // "on" sep FACT sep PROJECT sep RUN sep PATH sep ENTRY, "at" sep TIME sep RUN sep PATH sep ENTRY → "t"
 	spLedgers   = "ledgers"   // RUN sep LEDGER                                  → ledgerRecord: counters, chain
 )
 
 const sep = "\x1f"
+
+// spaces lists all of them.
+func spaces() []string {
+	return []string{spMeta, spRuns, spSteps, spEvents, spNames, spEndings, spPast, spAwaits, spOutbox, spUnused, spTimers, spLocks, spInbox,
+		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
+		spJobQueue, spLeases, spBooks, spClosures, spStarts, spRows, spRowLog, spRowNews, spListed, spSchedules, spOffers, spLedgers}
+}
 
 // LargeSpaces lists the spaces whose values may be as long as [MaxSnapshot].
 func LargeSpaces() []string { return []string{spRuns} }
@@ -153,6 +165,10 @@ type messageRecord struct {
 	Step     string `json:"step,omitempty"`
 	Manifest string `json:"manifest,omitempty"`
 	Thread   string `json:"thread,omitempty"`
+
+	Digest string    `json:"digest,omitempty"` // of what a gate message shows
+	At     time.Time `json:"at,omitzero"`      // when that was edited last
+	Closed bool      `json:"closed,omitempty"` // it says how it ended, and is not edited any more
 }
 
 // cardRecord is what a place shows of a run.
@@ -177,6 +193,12 @@ type ledgerRecord struct {
 	Told uint64      `json:"told"`
 }
 
+// scheduleRecord is when a trigger comes next.
+type scheduleRecord struct {
+	Every string    `json:"every"` // the schedule that Due was made with
+	Due   time.Time `json:"due"`
+}
+
 type bookRecord struct {
 	Name   string `json:"name"`
 	Source string `json:"source"`
@@ -186,6 +208,19 @@ type bookRecord struct {
 type startRecord struct {
 	Request StartRequest `json:"request"`
 	ID      string       `json:"id"`
+}
+
+// same reports whether two lines say the same of a run.
+func (r *nameRecord) same(o *nameRecord) bool {
+	return r.ID == o.ID && r.Name == o.Name && r.Project == o.Project && r.Family == o.Family && r.Book == o.Book &&
+		r.Status == o.Status && r.Outcome == o.Outcome && r.Requester == o.Requester && r.Began.Equal(o.Began) &&
+		r.Ended.Equal(o.Ended) && r.Private == o.Private && slices.Equal(r.Circle, o.Circle) && r.Parent == o.Parent
+}
+
+// ending is the last part of a name, as it is compared: the version of most.
+func ending(name string) string {
+	key := nameKey(name)
+	return key[strings.LastIndexByte(key, '/')+1:]
 }
 
 func id(parts ...string) string { return strings.Join(parts, sep) }

@@ -24,14 +24,6 @@ func enqueue(queue []run.Claim, c run.Claim) []run.Claim {
 	return slices.Insert(slices.Clone(queue), at, c)
 }
 
-// release ends what a scope of a run holds of a lock, and what it waits for.
-func release(l *run.Lock, runID, scope string) {
-	if l.Holder.Run == runID && l.Holder.Scope == scope {
-		l.Holder = run.Claim{}
-	}
-	l.Queue = slices.DeleteFunc(slices.Clone(l.Queue), func(c run.Claim) bool { return c.Run == runID && c.Scope == scope })
-}
-
 // lock changes one lock in the table as it will be after this commit.
 func (w *writer) lock(name string, change func(l *run.Lock)) {
 	if w.locks == nil {
@@ -60,7 +52,9 @@ type wakes struct {
 	mu   sync.Mutex
 	list []wakeUp
 	free []string // names that were freed
-	news []string // ledgers (RUN sep LEDGER) whose run was not told yet
+	news []string // ledgers (RUN sep LEDGER) that changed since they were looked at
+
+	behind map[string][]string // by run: ledgers of which it does not know the counters as they are
 }
 
 type wakeUp struct {
@@ -112,8 +106,33 @@ func (w *wakes) takeFreed() (string, bool) {
 func (w *wakes) counted(ledger string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	runID := splitID(ledger)[0]
+	if w.behind == nil {
+		w.behind = map[string][]string{}
+	}
+	if !slices.Contains(w.behind[runID], ledger) {
+		w.behind[runID] = append(w.behind[runID], ledger)
+	}
 	if !slices.Contains(w.news, ledger) {
 		w.news = append(w.news, ledger)
+	}
+}
+
+// untold lists the ledgers whose counters the run does not know as they are.
+func (w *wakes) untold(runID string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.behind[runID])
+}
+
+// told takes a ledger from that list; a change that follows puts it there again.
+func (w *wakes) told(ledger string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	runID := splitID(ledger)[0]
+	left := slices.DeleteFunc(slices.Clone(w.behind[runID]), func(l string) bool { return l == ledger })
+	if w.behind[runID] = left; len(left) == 0 {
+		delete(w.behind, runID)
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	actReply         = "slipway.reply@1"
 	actReadReactions = "slipway.read_reactions@1"
 	actTellParent    = "slipway.tell_parent@1"
+	actNotice        = "slipway.notice@1"
 )
 
 // Contracts are the actions of the engine that playbooks may name.
@@ -36,20 +37,21 @@ func Contracts() ([]action.Contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []action.Contract{{Name: "chat.broadcast", Version: 1, Policy: action.Keyed, In: in, Out: out, Irreversible: true,
+	return append(ledgerContracts(), action.Contract{Name: "chat.broadcast", Version: 1, Policy: action.Keyed, In: in, Out: out, Irreversible: true,
 		Doc:   "Tells the subscribers of the project once, in their channels. A private run tells nobody.",
-		Shell: "Write the text into the project's channels."}}, nil
+		Shell: "Write the text into the project's channels."}), nil
 }
 
 // OwnActions lists what the engine performs itself, for the sweep of crash points.
 func OwnActions() []string {
-	return []string{actGate, actEditGate, actClosing, actStart, actTell, actRemind, actBroadcast, actReply, actReadReactions, actTellParent}
+	return []string{actGate, actEditGate, actClosing, actStart, actTell, actRemind, actBroadcast, actReply, actReadReactions, actTellParent, actNotice,
+		actFill, actLoad, actMove, actSet, actTable}
 }
 
 // tells reports whether an action only tells people something; a pause does not stop it.
 func tells(ref string) bool {
 	switch ref {
-	case actGate, actEditGate, actClosing, actRemind, actReply, actReadReactions, actTellParent:
+	case actGate, actEditGate, actClosing, actRemind, actReply, actReadReactions, actTellParent, actNotice:
 		return true
 	}
 	return false
@@ -101,6 +103,8 @@ func (e *Engine) doOwn(ctx context.Context, r *effectRecord, lost bool) (action.
 		return e.remind(ctx, r, in, lost)
 	case actReply:
 		return e.reply(ctx, r, lost)
+	case actNotice:
+		return e.notify(ctx, r, lost)
 	case actBroadcast:
 		return e.broadcast(ctx, r, in, lost)
 	case actStart:
@@ -109,6 +113,9 @@ func (e *Engine) doOwn(ctx context.Context, r *effectRecord, lost bool) (action.
 		return e.tellChild(ctx, r, in)
 	case actTellParent:
 		return e.doTellParent(ctx, r)
+	}
+	if writesRows(r.Action) {
+		return e.doRows(ctx, r, in)
 	}
 	return nil, errs.E(r.Action, errs.NotFound, fmt.Errorf("there is no action %s", r.Action))
 }
@@ -148,6 +155,7 @@ func (e *Engine) startChild(ctx context.Context, r *effectRecord, in action.Valu
 		if n, ok := in["priority"].(int64); ok {
 			req.Priority = int(n)
 		}
+		req.Inherited = filledRoles(in["filled"])
 		if who := text(in, "person", "requester"); who != "" {
 			req.Person = people.PersonID(who)
 		}
@@ -164,6 +172,21 @@ func (e *Engine) startChild(ctx context.Context, r *effectRecord, in action.Valu
 		return action.Values{"child": child, "name": started.Name}, nil
 	}
 	return action.Values{"child": child, "name": l.state.Name}, nil
+}
+
+// filledRoles reads the roles that a parent hands down.
+func filledRoles(v any) map[string][]people.PersonID {
+	given, _ := v.(map[string]any)
+	out := make(map[string][]people.PersonID, len(given))
+	for role, held := range given {
+		list, _ := held.([]any)
+		for _, p := range list {
+			if id, ok := p.(string); ok {
+				out[role] = append(out[role], people.PersonID(id))
+			}
+		}
+	}
+	return out
 }
 
 // tellChild hands a hold, resume or abort down to a child.

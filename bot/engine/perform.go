@@ -39,6 +39,7 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 		return now.Add(24 * time.Hour), nil // resuming makes it due
 	}
 	if r.Run != "" {
+		e.stripes.hold(r.Run)() // whoever committed the intent has also made it known here
 		if err := e.runnable(ctx, r.Run); err != nil {
 			return now.Add(time.Hour), nil // its playbook does not fit; shown by Misfits
 		}
@@ -60,6 +61,7 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 			return time.Time{}, err
 		}
 	}
+	hints := e.effects.hintsOf(b.Contract.Name)
 	o := e.try(ctx, b, row, &r)
 	if ctx.Err() != nil {
 		if o.result.Outcome != run.OK {
@@ -67,7 +69,12 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 		}
 		ctx = context.WithoutCancel(ctx)
 	}
-	return e.settle(ctx, row, raw, &r, o)
+	again, err = e.settle(ctx, row, raw, &r, o)
+	if err == nil && b.Contract.Policy == action.Read && e.effects.hintsOf(b.Contract.Name) != hints {
+		// What was read may be older than the hint, and the hint older than the next reading.
+		err = e.hint(ctx, b.Contract.Name, r.Project)
+	}
+	return again, err
 }
 
 // runnable reports why a run's effects must wait.
@@ -75,6 +82,9 @@ func (e *Engine) runnable(ctx context.Context, runID string) error {
 	l, err := e.load(ctx, runID)
 	if err != nil || l.raw == nil {
 		return nil // its results are kept as unused
+	}
+	if l.state.Status == run.IsAborting || l.state.Status == run.RunEnded {
+		return nil // what is in flight must end, whatever became of the playbook
 	}
 	_, err = e.book(ctx, l.state.Playbook)
 	return err
@@ -86,8 +96,9 @@ func (e *Engine) settle(ctx context.Context, row string, raw []byte, r *effectRe
 		return e.ended(ctx, row, raw, r, o.result)
 	}
 	next := *r
-	next.NotBefore, next.LastTry = o.again, e.now()
-	if o.err != nil {
+	next.NotBefore = o.again
+	if o.err != nil { // without one it only waits, and nothing was tried that must settle
+		next.LastTry = e.now()
 		next.Attempts++
 		next.Last = errs.Text(o.err)
 	}

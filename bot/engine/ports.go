@@ -84,6 +84,7 @@ type Said struct {
 	Thread    string // id of the message whose thread it is in, or ""
 	Text      string
 	Addressed bool      // the bot was spoken to
+	Direct    bool      // nobody but the person and the bot reads the place
 	At        time.Time // as the platform says; zero: when it was delivered
 }
 

@@ -74,7 +74,13 @@ func visible(r nameRecord, p people.PersonID) bool {
 // Resolve finds a run by its id, its name, or a part of its name that fits one run only, such as
 // the version. Live runs go before ended ones. The hint of the error names the nearest.
 func (e *Engine) Resolve(ctx context.Context, name string, p people.PersonID) (string, error) {
-	return e.resolveFor(ctx, Spoken{Person: p}, name)
+	return e.resolveFor(ctx, Spoken{Person: p, Direct: true}, name)
+}
+
+// ResolveHere is Resolve for what was said in a place: without a name it is the run of the thread,
+// and a hint names no private run where others read.
+func (e *Engine) ResolveHere(ctx context.Context, s Spoken, name string) (string, error) {
+	return e.resolveFor(ctx, s, name)
 }
 
 func (e *Engine) resolveFor(ctx context.Context, s Spoken, name string) (string, error) {
@@ -108,7 +114,7 @@ func (e *Engine) resolveFor(ctx context.Context, s Spoken, name string) (string,
 			return "", errs.E(op, errs.Invalid, fmt.Errorf("%q could be one of several runs", name)).Hint("say which: %s", strings.Join(names, ", "))
 		}
 	}
-	list, err := e.Runs(ctx, Filter{Person: s.Person, Limit: 500})
+	list, err := e.Runs(ctx, Filter{Person: s.Viewer(), Limit: 500}) // the answer may be read by others
 	if err != nil {
 		return "", err
 	}
@@ -119,31 +125,41 @@ func (e *Engine) resolveFor(ctx context.Context, s Spoken, name string) (string,
 	return "", unknown(op, "run", name, known)
 }
 
-// endingIn finds runs whose name ends in name. Names are asked for by prefix of family and
-// project, as far as those are known, so that no whole list is read.
+// endingMost bounds how many runs of one last part of a name are looked at, the newest first.
+const endingMost = 64
+
+// endingIn finds runs whose name ends in name, by the index of last parts.
 func (e *Engine) endingIn(ctx context.Context, name string, past bool, s Spoken) (fits []nameRecord, names []string, err error) {
-	space, key := spNames, nameKey(name)
-	if past {
-		space = spPast
-	}
-	var bad error
-	n := 0
-	err = e.cfg.Store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
-		full := splitID(k)[0]
-		n++
-		if full := nameKey(full); full != key && !strings.HasSuffix(full, "/"+key) {
-			return n < 200_000
+	key, prefix := nameKey(name), ending(name)+sep
+	var ids []string
+	err = e.cfg.Store.Scan(ctx, spEndings, prefix, after(prefix), true, func(k string, value []byte) bool {
+		if full := nameKey(string(value)); full == key || strings.HasSuffix(full, "/"+key) {
+			ids = append(ids, k[len(prefix):])
 		}
-		var r nameRecord
-		if bad = decode(space+"/"+k, value, &r); bad != nil {
-			return false
-		}
-		if visible(r, s.Person) && (s.Project == "" || r.Project == s.Project || strings.Contains(name, "/")) {
-			fits, names = append(fits, r), append(names, r.Name)
-		}
-		return len(fits) < 20
+		return len(ids) < endingMost
 	})
-	return fits, names, errors.Join(err, bad)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, runID := range ids {
+		l, err := e.load(ctx, runID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if l.raw == nil || past == l.name.Ended.IsZero() {
+			continue
+		}
+		r := *l.name
+		if visible(r, s.Person) && (s.Project == "" || r.Project == s.Project || strings.Contains(name, "/")) {
+			fits = append(fits, r)
+			if visible(r, s.Viewer()) {
+				names = append(names, r.Name)
+			}
+		}
+	}
+	slices.SortFunc(fits, func(a, b nameRecord) int { return a.Ended.Compare(b.Ended) })
+	slices.Sort(names)
+	return fits, names, nil
 }
 
 // Run gives a run as it is, with its playbook. The state is shared and must not be changed.
@@ -179,8 +195,9 @@ func (e *Engine) Who(ctx context.Context, runID string) ([]run.Awaited, error) {
 
 // Wait is something that waits for a person, in a run.
 type Wait struct {
-	Run  string
-	Name string
+	Run     string
+	Name    string
+	Private bool
 	run.Awaited
 }
 
@@ -222,7 +239,7 @@ func (e *Engine) Mine(ctx context.Context, p people.PersonID) ([]Wait, error) {
 			continue
 		}
 		for _, a := range run.Waits(book, l.state, w, p) {
-			out = append(out, Wait{runID, l.state.Name, a})
+			out = append(out, Wait{runID, l.state.Name, l.state.Private, a})
 		}
 	}
 	slices.SortFunc(out, func(a, b Wait) int { return strings.Compare(a.Name+a.Step, b.Name+b.Step) })

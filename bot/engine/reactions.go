@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/gate"
 	"slipway/bot/manifest"
+	"slipway/bot/people"
 	"slipway/bot/run"
 )
 
@@ -86,9 +88,15 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 	if err != nil {
 		return time.Time{}, err
 	}
-	st := l.state.Steps[r.Step]
 	number, _ := in["number"].(int64)
-	if st == nil || st.Gate == nil || st.Gate.Closing != int(number) {
+	awaited := func(st *run.Step) bool { return st != nil && st.Gate != nil && st.Gate.Closing == int(number) }
+	if !awaited(l.state.Steps[r.Step]) { // what is in memory may be behind the store
+		if l, err = e.read(ctx, r.Run); err != nil {
+			return time.Time{}, err
+		}
+	}
+	st := l.state.Steps[r.Step]
+	if !awaited(st) {
 		return e.ended(ctx, row, raw, r, run.Result{Outcome: run.Skipped, Message: "another closing read follows"})
 	}
 	answer := run.Closing{Step: r.Step, Number: int(number)}
@@ -115,7 +123,7 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 			}
 		}
 	}
-	marks, err := e.touchMarks(ctx, places)
+	marks, err := e.touchMarks(ctx, places, e.accountsOf(st.Gate.Votes))
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -163,16 +171,41 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 	return time.Time{}, nil
 }
 
-// touchMarks are guards that hold until a delivery from one of the places, or one of their
-// sources that does not say its place, is committed.
-func (e *Engine) touchMarks(ctx context.Context, places []Place) ([]Guard, error) {
-	var keys []Key
-	for _, p := range places {
-		for _, at := range []string{p.ID, ""} {
-			if k := (Key{spTouch, id(p.Source, at)}); !slices.Contains(keys, k) {
-				keys = append(keys, k)
-			}
+// byAccount begins the touch records that tell of the accounts of senders, wherever they are.
+const byAccount = "@"
+
+// accountsOf are all accounts of the persons who approved, counted or not, and those that voted.
+func (e *Engine) accountsOf(votes []gate.Vote) []people.Account {
+	var out []people.Account
+	dir := e.World().Directory
+	for _, v := range votes {
+		out = append(out, v.Account)
+		if p, ok := dir.Person(v.Person); ok {
+			out = append(out, p.Accounts...)
 		}
+	}
+	return out
+}
+
+// touchMarks are guards that hold until a delivery is committed that could touch the gate: from
+// one of its places, from any source that does not say its place or its sender, or from one of
+// the accounts, whatever it was and wherever it was said.
+func (e *Engine) touchMarks(ctx context.Context, places []Place, accounts []people.Account) ([]Guard, error) {
+	var keys []Key
+	add := func(parts ...string) {
+		if k := (Key{spTouch, id(parts...)}); !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	for _, p := range places {
+		add(p.Source, p.ID)
+	}
+	for _, source := range slices.Sorted(maps.Keys(e.cfg.Decoders)) {
+		add(source, "")
+	}
+	add(byAccount, "", "")
+	for _, a := range accounts {
+		add(byAccount, a.Source, a.ID)
 	}
 	marks := make([]Guard, len(keys))
 	for i, k := range keys {

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
@@ -27,96 +30,193 @@ type RowChange struct {
 // later, once for many changes. once may be the zero Once. Errors: those of package ledger,
 // [errs.NotFound] for an unknown run, ledger or row, [errs.Exists] for a repeat of once.
 func (e *Engine) ChangeRow(ctx context.Context, runID, name, key string, c RowChange, once Once) (ledger.Row, error) {
-	const op = "engine.row"
-	spec, err := e.ledgerSpec(ctx, runID, name)
+	declared, err := e.ledgerOf(ctx, runID, name)
 	if err != nil {
 		return ledger.Row{}, err
 	}
+	call := &rowCall{key: key, change: c, once: once}
 	ledgerKey := id(runID, name)
+	e.rowCalls.add(ledgerKey, call)
 	unlock := e.stripes.hold("ledger" + sep + ledgerKey)
 	defer unlock()
-	for range decideTries {
-		var rec ledgerRecord
-		rawHead, found, err := e.get(ctx, spLedgers, ledgerKey, &rec)
-		if err != nil {
-			return ledger.Row{}, err
-		}
-		if !found {
-			rec.Head.Ledger = name
-		}
-		var row ledger.Row
-		rowKey := id(runID, name, key)
-		rawRow, found, err := e.get(ctx, spRows, rowKey, &row)
-		if err != nil {
-			return ledger.Row{}, err
-		}
-		row.Values = plainValues(row.Values)
-		var change ledger.Change
-		switch {
-		case c.Add && found:
-			return row, errs.E(op, errs.Exists, fmt.Errorf("%s has a row %q already", name, key))
-		case c.Add:
-			row, change, err = ledger.Add(spec, key, c.Values, c.By, e.now())
-		case !found:
-			return row, errs.E(op, errs.NotFound, fmt.Errorf("%s has no row %q", name, key))
-		case c.Act != "":
-			row, change, err = ledger.Act(spec, row, c.Act, c.By, e.now())
-		case c.To != "":
-			row, change, err = ledger.Move(spec, row, c.To, c.Values, c.By, e.now())
-		default:
-			row, change, err = ledger.Set(spec, row, c.Values, c.By, e.now())
-		}
-		if err != nil || change.Seq == 0 { // nothing changed
-			return row, err
-		}
-		if rec.Head, err = rec.Head.Advance(change); err != nil {
-			return row, err
-		}
-		b := newBatch()
-		if once.Key != "" {
-			b.guard(spSaid, once.Key, nil)
-			b.put(spSaid, once.Key, []byte(stamp(e.now())))
-		}
-		b.guard(spLedgers, ledgerKey, rawHead)
-		b.guard(spRows, rowKey, rawRow)
-		b.put(spLedgers, ledgerKey, encode(rec))
-		b.put(spRows, rowKey, encode(row))
-		b.put(spRowLog, id(runID, name, seqID(rec.Head.Seq)), encode(change))
-		b.put(spRowNews, rowKey, nil)
-		err = e.commit(ctx, "row", b)
-		if err == nil {
-			e.wakes.counted(ledgerKey)
-			e.wake(loopTimers)
-			return row, nil
-		}
-		if !errs.Is(err, errs.Conflict) {
-			return row, err
-		}
-		if once.Key != "" {
-			if raw, err := e.cfg.Store.Get(ctx, Key{spSaid, once.Key}); err != nil {
-				return row, err
-			} else if raw != nil {
-				return row, errRepeat
-			}
-		}
+	if !call.done { // nobody who was before us took it along
+		calls := e.rowCalls.take(ledgerKey, call)
+		e.changeRows(context.WithoutCancel(ctx), runID, declared, calls)
 	}
-	return ledger.Row{}, errs.E(op, errs.Conflict, errors.New("the ledger changes faster than it can be written")).Hint("Try again.")
+	return call.row, call.err
 }
 
-// ledgerSpec is what the run's playbook says of a ledger.
-func (e *Engine) ledgerSpec(ctx context.Context, runID, name string) (ledger.Spec, error) {
-	_, p, err := e.RunState(ctx, runID)
-	if err != nil {
-		return ledger.Spec{}, err
+// rowCall is one change of a row on its way. Who holds the ledger's stripe may look into it.
+type rowCall struct {
+	key    string
+	change RowChange
+	once   Once
+	done   bool
+	row    ledger.Row
+	err    error
+}
+
+func (c *rowCall) end(row ledger.Row, err error) { c.done, c.row, c.err = true, row, err }
+
+// rowCalls gathers the changes that wait for a ledger: its head is one record, so those that come
+// at the same time are committed together.
+type rowCalls struct {
+	mu      sync.Mutex
+	waiting map[string][]*rowCall
+}
+
+func (q *rowCalls) add(ledgerKey string, c *rowCall) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == nil {
+		q.waiting = map[string][]*rowCall{}
 	}
-	var names []string
-	for _, l := range p.Ledgers {
-		if l.Name == name {
-			return ledger.Spec{Name: l.Name, Columns: l.Columns, States: l.States, Moves: l.Moves, Final: l.Final}, nil
+	q.waiting[ledgerKey] = append(q.waiting[ledgerKey], c)
+}
+
+// rowsTogether bounds how many changes share a commit.
+const rowsTogether = 128
+
+// take gives the oldest calls, own among them.
+func (q *rowCalls) take(ledgerKey string, own *rowCall) []*rowCall {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := q.waiting[ledgerKey]
+	n := min(len(all), rowsTogether)
+	if at := slices.Index(all, own); at >= n { // it may not wait for another turn: this one is its own
+		all[n-1], all[at] = all[at], all[n-1]
+	}
+	rest := slices.Clone(all[n:])
+	if q.waiting[ledgerKey] = rest; len(rest) == 0 {
+		delete(q.waiting, ledgerKey)
+	}
+	return all[:n]
+}
+
+// changeRows makes the changes in order, in one commit. The caller holds the ledger's stripe.
+func (e *Engine) changeRows(ctx context.Context, runID string, declared *playbook.Ledger, calls []*rowCall) {
+	const op = "engine.row"
+	err := errs.E(op, errs.Conflict, errors.New("the ledger changes faster than it can be written")).Hint("Try again.")
+	for range decideTries {
+		again, bad := e.tryRows(ctx, runID, declared, calls)
+		if bad == nil {
+			for _, c := range calls {
+				c.done = true
+			}
+			return
 		}
-		names = append(names, l.Name)
+		if !again {
+			for _, c := range calls {
+				c.end(ledger.Row{}, bad)
+			}
+			return
+		}
 	}
-	return ledger.Spec{}, unknown("engine.row", "ledger", name, names)
+	for _, c := range calls {
+		c.end(ledger.Row{}, err)
+	}
+}
+
+// tryRows is one try. again is set when the records moved meanwhile.
+func (e *Engine) tryRows(ctx context.Context, runID string, declared *playbook.Ledger, calls []*rowCall) (again bool, err error) {
+	_, book, err := e.RunState(ctx, runID)
+	if err != nil {
+		return false, err
+	}
+	name := declared.Name
+	ledgerKey, news := id(runID, name), listed(book.Steps, name)
+	var rec ledgerRecord
+	rawHead, found, err := e.get(ctx, spLedgers, ledgerKey, &rec)
+	if err != nil {
+		return false, err
+	}
+	if !found {
+		rec.Head.Ledger = name
+	}
+	b := newBatch()
+	rows := map[string]*ledger.Row{} // as they are after the calls so far; nil: there is none
+	for _, c := range calls {
+		rowKey := id(runID, name, c.key)
+		if c.once.Key != "" {
+			said, err := e.cfg.Store.Get(ctx, Key{spSaid, c.once.Key})
+			if err != nil {
+				return false, err
+			}
+			if _, twice := b.values[Key{spSaid, c.once.Key}]; twice || said != nil {
+				c.row, c.err = ledger.Row{}, errRepeat
+				continue
+			}
+		}
+		was, known := rows[c.key]
+		if !known {
+			var row ledger.Row
+			raw, found, err := e.get(ctx, spRows, rowKey, &row)
+			if err != nil {
+				return false, err
+			}
+			if found {
+				row.Values = plainValues(row.Values)
+				was = &row
+			}
+			rows[c.key] = was
+			b.guard(spRows, rowKey, raw)
+		}
+		row, change, err := e.changed(declared, was, c)
+		c.row, c.err = row, err
+		if err != nil || change.Seq == 0 { // nothing changed
+			continue
+		}
+		head, err := rec.Head.Advance(change)
+		if err != nil {
+			c.err = err
+			continue
+		}
+		rec.Head, rows[c.key] = head, &row
+		if c.once.Key != "" {
+			b.guard(spSaid, c.once.Key, nil)
+			b.put(spSaid, c.once.Key, saidAt(e.now(), runID))
+		}
+		b.put(spRows, rowKey, encode(row))
+		b.put(spRowLog, id(runID, name, seqID(rec.Head.Seq)), encode(change))
+		if news {
+			b.put(spRowNews, rowKey, nil)
+		}
+	}
+	if b.empty() {
+		return false, nil
+	}
+	b.guard(spLedgers, ledgerKey, rawHead)
+	b.put(spLedgers, ledgerKey, encode(rec))
+	if err := e.commit(ctx, "row", b); err != nil {
+		return errs.Is(err, errs.Conflict), err
+	}
+	if heard(book, name) {
+		e.wakes.counted(ledgerKey)
+		e.wake(loopTimers)
+	}
+	return false, nil
+}
+
+// changed is the row after one call, by the rules of package ledger. was is nil when there is none.
+func (e *Engine) changed(declared *playbook.Ledger, was *ledger.Row, call *rowCall) (row ledger.Row, change ledger.Change, err error) {
+	const op = "engine.row"
+	if was != nil {
+		row = *was
+	}
+	c, spec := call.change, specOf(declared)
+	switch {
+	case c.Add && was != nil:
+		return row, change, errs.E(op, errs.Exists, fmt.Errorf("%s has a row %q already", declared.Name, call.key))
+	case c.Add:
+		return ledger.Add(spec, call.key, c.Values, c.By, e.now())
+	case was == nil:
+		return row, change, errs.E(op, errs.NotFound, fmt.Errorf("%s has no row %q", declared.Name, call.key))
+	case c.Act != "":
+		return ledger.Act(acting(declared), row, c.Act, c.By, e.now())
+	case c.To != "":
+		return ledger.Move(spec, row, c.To, c.Values, c.By, e.now())
+	}
+	return ledger.Set(spec, row, c.Values, c.By, e.now())
 }
 
 // Rows visits the rows of a ledger by key until visit returns false.
@@ -137,8 +237,10 @@ func (e *Engine) Rows(ctx context.Context, runID, name string, visit func(ledger
 // newsBatch bounds how many rows a run is told of at once.
 const newsBatch = 512
 
-// tellLedger gives the run the counters as they are, with the rows that its living lists need.
-func (e *Engine) tellLedger(ctx context.Context, key string) error {
+// tellLedger gives the run the counters as they are, with the rows that its living lists need, if
+// anything that the run waits for would come out differently with them (SEMANTICS §6). With due
+// it tells them in any case: another input is about to be decided.
+func (e *Engine) tellLedger(ctx context.Context, key string, due bool) error {
 	parts := splitID(key)
 	runID, name := parts[0], parts[1]
 	var rec ledgerRecord
@@ -146,7 +248,11 @@ func (e *Engine) tellLedger(ctx context.Context, key string) error {
 	if err != nil || !found {
 		return err
 	}
-	_, p, err := e.RunState(ctx, runID)
+	l, err := e.load(ctx, runID)
+	if err != nil {
+		return err
+	}
+	p, err := e.book(ctx, l.state.Playbook)
 	if err != nil {
 		return err
 	}
@@ -170,6 +276,10 @@ func (e *Engine) tellLedger(ctx context.Context, key string) error {
 			}
 		}
 	}
+	if len(in.Rows) == 0 && !due && !matters(run.Decide(p, l.state, in, e.World())) {
+		return nil // the next input of the run takes the counters with it
+	}
+	e.wakes.told(key)
 	rec.Told = rec.Head.Seq
 	_, err = e.submit(ctx, runID, in, also{
 		guards: []Guard{{Key{spLedgers, key}, raw}},
@@ -185,6 +295,35 @@ func (e *Engine) tellLedger(ctx context.Context, key string) error {
 		return nil
 	}
 	return err
+}
+
+// matters reports whether more follows from counters than that they are known.
+func matters(d run.Decision) bool {
+	for _, ev := range d.Events {
+		if _, only := ev.Body.(run.Counted); !only {
+			return true
+		}
+	}
+	return false
+}
+
+// tellFirst makes sure that the run knows the counters as they are before it decides on in.
+func (e *Engine) tellFirst(ctx context.Context, runID string, in run.Input) error {
+	if _, itself := in.(run.Aggregate); itself {
+		return nil
+	}
+	for _, key := range e.wakes.untold(runID) {
+		if err := e.tellLedger(ctx, key, true); err != nil && (stops(err) || ctx.Err() != nil) {
+			return err
+		}
+	}
+	return nil
+}
+
+// heard reports whether a playbook reads anything of a ledger: its counters or its rows.
+func heard(p *playbook.Playbook, name string) bool {
+	return bytes.Contains(p.Source, []byte("ledgers."+name)) || bytes.Contains(p.Source, []byte("ledgers[")) ||
+		bytes.Contains(p.Source, []byte("ledgers.?")) || listed(p.Steps, name)
 }
 
 // listed reports whether the steps make a list of the ledger's rows.

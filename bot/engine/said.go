@@ -21,7 +21,7 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) er
 	if person.Bot || person.Gone {
 		return nil // they neither command nor get an answer that another bot could answer
 	}
-	s := Spoken{Person: person.ID, Account: f.Account, Place: f.Place, Thread: f.Thread, Addressed: f.Addressed,
+	s := Spoken{Person: person.ID, Account: f.Account, Place: f.Place, Thread: f.Thread, Addressed: f.Addressed, Direct: f.Direct,
 		Project: e.cfg.Projects.Home(f.Place), Now: w.Now}
 	for _, message := range []string{f.Thread, f.Message} {
 		var m messageRecord
@@ -81,7 +81,14 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 		return d.Reply
 	}
 	with := also{once: once, then: func(b *batch, _ *live, d run.Decision) {
-		if text := reply(d); text != "" {
+		text := reply(d)
+		if text == "" && a.Start != nil { // whoever asks from a shell sees no card
+			text = "it has begun"
+			if !d.After.Private {
+				text = d.After.Name + " has begun"
+			}
+		}
+		if text != "" {
 			e.putReply(b, s, message, once, text)
 		}
 	}}
@@ -134,7 +141,7 @@ func (e *Engine) saidStart(ctx context.Context, s Spoken, r StartRequest, with a
 	case err != nil:
 		return "", err
 	case r.Plan:
-		return planText(started), nil
+		return e.PlanText(started), nil
 	case started.Waiting:
 		return started.Reply, nil
 	}
@@ -144,15 +151,26 @@ func (e *Engine) saidStart(ctx context.Context, s Spoken, r StartRequest, with a
 // signed fills in who says it: never taken from the text.
 func (e *Engine) signed(ctx context.Context, s Spoken, runID string, in run.Input, message string, at time.Time) (run.Input, error) {
 	state, p, err := e.RunState(ctx, runID)
-	if err != nil {
+	if state == nil {
 		return nil, err
 	}
-	if in, err = typed(p, state, in); err != nil {
+	if c, ok := in.(run.Command); ok && (c.Verb == run.AbortVerb || c.Verb == run.MigrateVerb || state.Status == run.IsAborting) {
+		err = nil // these are the ways out of a playbook that does not fit
+	} else if err == nil {
+		in, err = typed(p, state, in)
+	}
+	if err != nil {
 		return nil, err
 	}
 	switch in := in.(type) {
 	case run.Command:
 		in.Person = s.Person
+		switch in.Verb {
+		case run.YieldVerb:
+			return e.taking(ctx, s, runID, in)
+		case run.MigrateVerb:
+			return e.migration(ctx, state, in)
+		}
 		return in, nil
 	case run.Answer:
 		in.Person = s.Person
@@ -162,8 +180,14 @@ func (e *Engine) signed(ctx context.Context, s Spoken, runID string, in run.Inpu
 		if in.Vote.Message == "" {
 			in.Vote.Message = byCommand + Ref{Place: s.Place, Message: message}.String()
 		}
-		if st := state.Steps[in.Step]; st != nil && st.Gate != nil && in.Vote.Manifest == "" {
-			in.Vote.Manifest = st.Gate.Digest
+		if st := state.Steps[in.Step]; st != nil && st.Gate != nil && st.Gate.Digest != "" {
+			digest := string(st.Gate.Digest)
+			if in.Vote.Manifest != "" && st.Gate.Verdict == nil {
+				if digest, err = pickManifest(string(in.Vote.Manifest), digest, in.Step); err != nil {
+					return nil, err
+				}
+			}
+			in.Vote.Manifest = manifestDigest(digest)
 		}
 		return in, nil
 	}
@@ -220,19 +244,4 @@ func clip(text string, n int) string {
 		return text
 	}
 	return string(r[:n-1]) + "…"
-}
-
-// planText says what a start would do, in a few lines.
-func planText(s Started) string {
-	text := s.Name + " would take these steps:"
-	for _, st := range s.Book.Steps {
-		text += "\n• " + st.Path
-		if st.Doc != "" {
-			text += ": " + st.Doc
-		}
-		if st.Gate != nil {
-			text += " (" + st.Gate.Rule.String() + ")"
-		}
-	}
-	return text
 }

@@ -25,11 +25,14 @@ type StartRequest struct {
 	Circle  []people.PersonID `json:"circle,omitempty"`
 	Parent  string            `json:"parent,omitempty"`
 	Via     string            `json:"via,omitempty"`
-	Plan    bool              `json:"plan,omitempty"` // only say what would happen
-	ID      string            `json:"id,omitempty"`   // given by a parent; else a new one
+	Plan    bool              `json:"plan,omitempty"`  // only say what would happen
+	Match   string            `json:"match,omitempty"` // digest of a plan, or its first digits: refused when it is another now
+	ID      string            `json:"id,omitempty"`    // given by a parent; else a new one
 	Closure string            `json:"closure,omitempty"`
 
 	Priority int `json:"priority,omitempty"` // for locks, given by an offer
+
+	Inherited map[string][]people.PersonID `json:"inherited,omitempty"` // roles filled in the parent
 }
 
 // Started is what became of a start.
@@ -39,7 +42,8 @@ type Started struct {
 	Reply   string // for the person
 	Plan    run.Decision
 	Book    *playbook.Playbook
-	Waiting bool // it begins when the run that has its name ends
+	Waiting bool   // it begins when the run that has its name ends
+	Digest  string // of the plan: what the run would pin and be given
 }
 
 // StartRun begins a run, or, with Plan, says what the beginning would be. Errors: [errs.NotFound]
@@ -70,6 +74,11 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 				Hint("ask somebody who has it, or an admin to grant it")
 		}
 	}
+	for _, id := range r.Circle {
+		if _, ok := e.World().Directory.Person(id); !ok {
+			return Started{}, errs.E(op, errs.Invalid, fmt.Errorf("%q, who is to see the run, is not known here", id)).Hint("`people` lists everybody")
+		}
+	}
 	inputs, err := fitInputs(p, r.Inputs)
 	if err != nil {
 		return Started{}, err
@@ -81,16 +90,24 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 		}
 	}
 	start := run.Start{ID: r.ID, Project: project.Name, Playbook: p.Digest, Closure: closure, Requester: r.Person, Owner: r.Owner,
-		Inputs: inputs, Profile: profile, Private: r.Private, Circle: r.Circle, Parent: r.Parent, Via: r.Via, Priority: r.Priority}
+		Inputs: inputs, Profile: profile, Private: r.Private, Circle: r.Circle, Parent: r.Parent, Via: r.Via, Priority: r.Priority,
+		Inherited: r.Inherited}
 	if start.ID == "" {
 		start.ID = e.cfg.IDs()
+	}
+	digest := planDigest(start)
+	if r.Match != "" {
+		if err := matches(r.Match, digest); err != nil {
+			return Started{}, err
+		}
+		r.Match = "" // a start that waits for its name was looked at now
 	}
 	if r.Plan {
 		d := run.Decide(p, &run.State{}, start, e.World())
 		if d.Refusal != nil {
 			return Started{}, d.Refusal
 		}
-		return Started{Name: d.After.Name, Plan: d, Book: p}, nil
+		return Started{Name: d.After.Name, Plan: d, Book: p, Digest: digest}, nil
 	}
 	d, err := e.submit(ctx, start.ID, start, more)
 	switch {
@@ -141,13 +158,13 @@ func (e *Engine) nameTaken(ctx context.Context, p *playbook.Playbook, r StartReq
 	}
 	if p.Overlap != playbook.Queue && p.Overlap != playbook.Replace {
 		return Started{}, errs.E(op, errs.Exists, fmt.Errorf("%s is under way already", shown)).
-			Hint("see %s why, or abort it first", shown)
+			Hint("ask why %s, or abort it first", shown)
 	}
 	r.ID = start.ID
 	b := newBatch()
 	if more.once.Key != "" {
 		b.guard(spSaid, more.once.Key, nil)
-		b.put(spSaid, more.once.Key, []byte(stamp(e.now())))
+		b.put(spSaid, more.once.Key, saidAt(e.now(), start.ID))
 	}
 	b.put(spStarts, id(nameKey(name), stamp(e.now()), start.ID), encode(startRecord{Request: r, ID: start.ID}))
 	if err := e.commit(ctx, "start", b); err != nil {
@@ -246,7 +263,15 @@ func fitValue(t action.Type, v any) (any, error) {
 		return v, nil
 	}
 	switch t.Kind {
-	case action.Int, action.Bool, action.Map, action.Object:
+	case action.Bool:
+		switch strings.ToLower(s) {
+		case "yes", "true":
+			return true, nil
+		case "no", "false":
+			return false, nil
+		}
+		return nil, fmt.Errorf("%q is neither yes nor no", s)
+	case action.Int, action.Map, action.Object:
 		w, err := action.Decode([]byte(s))
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a value of type %s", s, t)

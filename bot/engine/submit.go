@@ -39,6 +39,9 @@ func (e *Engine) SubmitOnce(ctx context.Context, runID string, in run.Input, onc
 
 func (e *Engine) submit(ctx context.Context, runID string, in run.Input, more also) (run.Decision, error) {
 	const op = "engine.submit"
+	if err := e.tellFirst(ctx, runID, in); err != nil {
+		return run.Decision{}, err
+	}
 	unlock := e.stripes.hold(runID)
 	defer unlock()
 	var last error
@@ -46,11 +49,11 @@ func (e *Engine) submit(ctx context.Context, runID string, in run.Input, more al
 		if err := ctx.Err(); err != nil {
 			return run.Decision{}, errs.E(op, errs.Unavailable, err)
 		}
-		l, err := e.load(ctx, runID)
+		start, starting := in.(run.Start)
+		l, err := e.loadFor(ctx, runID, starting && last == nil)
 		if err != nil {
 			return run.Decision{}, err
 		}
-		start, starting := in.(run.Start)
 		if (l.raw == nil) != starting {
 			if starting {
 				return run.Decision{}, errRepeat
@@ -61,7 +64,7 @@ func (e *Engine) submit(ctx context.Context, runID string, in run.Input, more al
 		if starting {
 			digest = start.Playbook
 		}
-		book, err := e.book(ctx, digest)
+		book, err := e.bookFor(ctx, l, digest, in)
 		if err != nil {
 			return run.Decision{}, err
 		}
@@ -78,6 +81,9 @@ func (e *Engine) submit(ctx context.Context, runID string, in run.Input, more al
 			return run.Decision{}, err
 		}
 		last = err
+		if starting && e.exists(ctx, runID) {
+			return run.Decision{}, errRepeat
+		}
 		if more.once.Key != "" {
 			if raw, err := e.cfg.Store.Get(ctx, Key{spSaid, more.once.Key}); err != nil || raw != nil {
 				if err == nil {
@@ -95,6 +101,15 @@ func (e *Engine) submit(ctx context.Context, runID string, in run.Input, more al
 	}
 	return run.Decision{}, errs.E(op, errs.Conflict, fmt.Errorf("run %s could not be changed because others kept changing what it needs: %w", runID, last)).
 		Hint("Try again.")
+}
+
+// loadFor is load; a run that is to begin is taken to be new, and the guard of the commit finds out
+// when it is not.
+func (e *Engine) loadFor(ctx context.Context, runID string, begins bool) (*live, error) {
+	if begins && e.cache.get(runID) == nil {
+		return &live{id: runID, state: &run.State{Steps: map[string]*run.Step{}}}, nil
+	}
+	return e.load(ctx, runID)
 }
 
 // moved reads again what may have caused a conflict. again is false when deciding again cannot
@@ -125,7 +140,7 @@ func (e *Engine) follow(ctx context.Context, book *playbook.Playbook, l *live, d
 	b := newBatch()
 	if more.once.Key != "" {
 		b.guard(spSaid, more.once.Key, nil)
-		b.put(spSaid, more.once.Key, []byte(stamp(e.now())))
+		b.put(spSaid, more.once.Key, saidAt(e.now(), l.id))
 	}
 	for _, g := range more.guards {
 		b.guard(g.Key.Space, g.Key.ID, g.Want)
@@ -158,6 +173,10 @@ func (e *Engine) follow(ctx context.Context, book *playbook.Playbook, l *live, d
 	}
 	if err := e.commit(ctx, what, b); err != nil {
 		return next, err
+	}
+	if w.scheduled {
+		e.plans.look()
+		e.wake(loopTimers)
 	}
 	e.cache.put(next)
 	e.world.setLocks(w.locks, w.lockRaw)

@@ -16,6 +16,10 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 			e.wakes.add(w.run, w.in)
 			return false, time.Time{}, err
 		}
+		if _, ok := w.in.(run.Wake); ok && e.cfg.Cards != nil { // who could approve may be others now
+			e.cards.mark(w.run, e.now())
+			e.wake(loopCards)
+		}
 		return true, time.Time{}, nil
 	}
 	if name, ok := e.wakes.takeFreed(); ok {
@@ -23,7 +27,7 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 		return true, time.Time{}, nil
 	}
 	if name, ok := e.wakes.takeCounted(); ok {
-		if err := e.tellLedger(ctx, name); err != nil && (stops(err) || ctx.Err() != nil) {
+		if err := e.tellLedger(ctx, name, false); err != nil && (stops(err) || ctx.Err() != nil) {
 			e.wakes.counted(name)
 			return false, time.Time{}, err
 		}
@@ -58,8 +62,12 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 	if err != nil {
 		return fired || jobs, lease, err
 	}
+	started, scheduled, err := e.schedulesDue(ctx)
+	if err != nil {
+		return fired || jobs || started, time.Time{}, err
+	}
 	roles, err := e.rolesDue(ctx)
-	return fired || jobs, earlier(earlier(next, lease), roles), err
+	return fired || jobs || started, earlier(earlier(earlier(next, lease), roles), scheduled), err
 }
 
 // fire gives a timer to its run, once: the commit is guarded by the timer's record.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -46,6 +47,16 @@ func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) 
 		in.Values = values
 		return in, err
 	case run.Command:
+		if in.Verb == run.DoubtVerb {
+			return settling(p, in)
+		}
+		if in.Verb == run.RetryVerb && in.Step == "" {
+			step, err := toRetry(s)
+			if err != nil {
+				return nil, err
+			}
+			in.Step = step
+		}
 		if in.Verb != run.RetryVerb && in.Verb != run.RenameVerb {
 			return in, nil
 		}
@@ -53,6 +64,22 @@ func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) 
 		in.Values = values
 		return in, err
 	}
+	return in, nil
+}
+
+// settling reads the outputs that come with the word that a doubtful effect happened.
+func settling(p *playbook.Playbook, in run.Command) (run.Input, error) {
+	step := p.Step(run.DeclaredPath(in.Step))
+	text, ok := in.Values["output"].(string)
+	if step == nil || step.Do == nil || !ok {
+		return in, nil
+	}
+	v, err := fitValue(step.Do.Contract.Out, text)
+	if err != nil {
+		return nil, errs.E("engine.doubt", errs.Invalid, fmt.Errorf("output: %w", err)).Hint("write it as JSON: output='{…}' with %s", step.Do.Contract.Out)
+	}
+	in.Values = maps.Clone(in.Values)
+	in.Values["output"] = v
 	return in, nil
 }
 
@@ -99,4 +126,23 @@ func openGates(s *run.State) []string {
 	}
 	slices.Sort(open)
 	return open
+}
+
+// toRetry is the step that is meant by a retry without one: the only one that waits for it.
+func toRetry(s *run.State) (string, error) {
+	var stuck []string
+	for path, st := range s.Steps {
+		if st.Status == run.Stuck || st.Status == run.FailedSt {
+			stuck = append(stuck, path)
+		}
+	}
+	slices.Sort(stuck)
+	switch len(stuck) {
+	case 1:
+		return stuck[0], nil
+	case 0:
+		return "", errs.E("engine.retry", errs.Conflict, fmt.Errorf("no step of %s has failed or is stuck", s.Name)).Hint("name a step to have it done again")
+	}
+	return "", errs.E("engine.retry", errs.Invalid, fmt.Errorf("%d steps of %s have failed or are stuck", len(stuck), s.Name)).
+		Hint("name one of %s", strings.Join(stuck, ", "))
 }

@@ -16,6 +16,7 @@ import (
 	"slipway/bot/engine"
 	"slipway/bot/errs"
 	"slipway/bot/gate"
+	"slipway/bot/manifest"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
 	"slipway/bot/run"
@@ -247,6 +248,8 @@ func (projects) Names() []string            { return []string{"glass", "lava"} }
 // wire is what the test chat sends.
 type wire struct {
 	Who, Place, Message, Text, Touched, Thread, Fact string
+	Direct                                           bool
+	Fields                                           map[string]any
 }
 
 type decoder struct{}
@@ -261,9 +264,9 @@ func (decoder) Decode(d engine.Delivery) ([]engine.Fact, error) {
 	case w.Touched != "":
 		return []engine.Fact{engine.Touched{Place: place, Message: w.Touched}}, nil
 	case w.Fact != "":
-		return []engine.Fact{engine.Happened{Name: w.Fact, Project: w.Place}}, nil
+		return []engine.Fact{engine.Happened{Name: w.Fact, Project: w.Place, Fields: w.Fields}}, nil
 	}
-	return []engine.Fact{engine.Said{Account: account(w.Who), Place: place, Message: w.Message, Thread: w.Thread, Text: w.Text, Addressed: true}}, nil
+	return []engine.Fact{engine.Said{Account: account(w.Who), Place: place, Message: w.Message, Thread: w.Thread, Text: w.Text, Addressed: true, Direct: w.Direct}}, nil
 }
 
 func account(who string) people.Account { return people.Account{Source: "chat", ID: "U-" + who} }
@@ -276,7 +279,19 @@ func (parser) Parse(text string, s engine.Spoken) []engine.Asked {
 	case len(f) == 2 && (f[0] == "release" || f[0] == "quick" || f[0] == "locked" || f[0] == "timed" || f[0] == "signed"):
 		return []engine.Asked{{Start: &engine.StartRequest{Family: f[0], Inputs: map[string]any{"version": f[1]}}}}
 	case len(f) >= 2 && (f[0] == "hold" || f[0] == "abort" || f[0] == "resume"):
+		return []engine.Asked{{Run: f[1], Input: run.Command{Verb: run.Verb(f[0]), Reason: "said so", Now: len(f) > 2}}}
+	case len(f) >= 2 && (f[0] == "migrate" || f[0] == "open" || f[0] == "withdraw"):
+		if f[0] == "withdraw" {
+			return []engine.Asked{{Run: f[1], Input: run.Vote{Step: f[2], Withdraw: true, Vote: gate.Vote{Kind: gate.Approve}}}}
+		}
 		return []engine.Asked{{Run: f[1], Input: run.Command{Verb: run.Verb(f[0]), Reason: "said so"}}}
+	case len(f) == 2 && f[0] == "secret":
+		return []engine.Asked{{Start: &engine.StartRequest{Family: "release", Inputs: map[string]any{"version": f[1]}, Private: true,
+			Circle: []people.PersonID{"requester", "maintainer-a"}}}}
+	case len(f) == 4 && f[0] == "take":
+		return []engine.Asked{{Run: f[2], Input: run.Command{Verb: run.YieldVerb, Lock: f[1], First: f[3], Reason: "a security fix"}}}
+	case len(f) == 4 && f[0] == "approve":
+		return []engine.Asked{{Run: f[1], Input: run.Vote{Step: f[2], Vote: gate.Vote{Kind: gate.Approve, Manifest: manifest.Digest(f[3])}}}}
 	case len(f) == 3 && f[0] == "approve":
 		return []engine.Asked{{Run: f[1], Input: run.Vote{Step: f[2], Vote: gate.Vote{Kind: gate.Approve}}}}
 	case len(f) == 4 && f[0] == "doubt":
@@ -376,7 +391,10 @@ func newWorld(t testing.TB, sources ...string) *world {
 	w := &world{t: t, store: statetest.NewMemory(engine.LargeSpaces()...), blobs: &statetest.MemoryBlobs{},
 		clock: &clock{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)},
 		out:   &outside{applied: map[string]int{}, keys: map[string]bool{}}, room: &room{reactions: map[string][]engine.Reaction{}}, books: books{}}
-	var contracts []action.Contract
+	contracts, err := engine.Contracts()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, b := range w.bounds() {
 		contracts = append(contracts, b.Contract)
 	}
@@ -493,4 +511,13 @@ func (w *world) wantApplied(what string, n int) {
 	if w.out.applied[what] != n {
 		w.t.Fatalf("%s happened %d times, want %d", what, w.out.applied[what], n)
 	}
+}
+
+func delivery(t testing.TB, x wire, id string) engine.Delivery {
+	t.Helper()
+	body, err := json.Marshal(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return engine.Delivery{Source: "chat", ID: id, Place: x.Place, Account: account(x.Who), Body: body}
 }

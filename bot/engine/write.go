@@ -24,7 +24,10 @@ type writer struct {
 	b    *batch
 	view *view
 
-	rec     runRecord
+	rec       runRecord
+	oldBook   *playbook.Playbook // of the run as it was
+	scheduled bool               // an offer with a schedule was opened
+
 	locks   map[string]run.Lock // as they are after the events
 	lockRaw map[string][]byte
 }
@@ -41,7 +44,7 @@ func (w *writer) write() (*live, error) {
 	if err := w.events(); err != nil {
 		return nil, err
 	}
-	for _, path := range run.Touched(w.d.Events) {
+	for _, path := range w.touched() {
 		if err := w.step(path); err != nil {
 			return nil, err
 		}
@@ -61,6 +64,25 @@ func (w *writer) write() (*live, error) {
 	b.guard(spRuns, after.ID, w.was.raw)
 	b.put(spRuns, after.ID, next.raw)
 	return next, nil
+}
+
+// touched are the paths of the steps whose records change. A run that moves to another playbook
+// is indexed anew.
+func (w *writer) touched() []string {
+	paths := run.Touched(w.d.Events)
+	w.oldBook = w.book
+	if w.was.raw == nil || w.was.state.Playbook == w.d.After.Playbook {
+		return paths
+	}
+	if old, err := w.e.book(w.ctx, w.was.state.Playbook); err == nil {
+		w.oldBook = old
+	}
+	for path := range w.d.After.Steps {
+		if !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 func (w *writer) events() error {
@@ -117,7 +139,8 @@ func (w *writer) step(path string) error {
 		}
 		w.b.put(spSteps, key, value)
 	}
-	before, then := awaits(w.book, w.was.state, had), awaits(w.book, w.d.After, now)
+	w.offers(had, now)
+	before, then := awaits(w.oldBook, w.was.state, had), awaits(w.book, w.d.After, now)
 	for _, a := range before {
 		if !slices.Contains(then, a) {
 			w.b.del(spAwaits, a)
@@ -148,6 +171,10 @@ func (w *writer) consequences() error {
 			w.endEffect(body.Key)
 		case run.GateOpened:
 			w.b.put(spGates, id(string(body.Digest), w.d.After.ID, body.Step), nil)
+		case run.Counted:
+			if err := w.listed(body.Aggregate); err != nil {
+				return err
+			}
 		case run.LockTaken:
 			w.lock(body.Lock, func(l *run.Lock) {
 				l.Holder = body.Claim
@@ -156,7 +183,16 @@ func (w *writer) consequences() error {
 		case run.LockQueued:
 			w.lock(body.Lock, func(l *run.Lock) { l.Queue = enqueue(l.Queue, body.Claim) })
 		case run.LockReleased:
-			w.lock(body.Lock, func(l *run.Lock) { release(l, w.d.After.ID, body.Scope) })
+			w.lock(body.Lock, func(l *run.Lock) { *l = l.After(body, w.d.After.ID) })
+			if body.First != "" {
+				if err := w.lockTaken(body); err != nil {
+					return err
+				}
+			}
+		case run.Opened:
+			if err := w.opened(); err != nil {
+				return err
+			}
 		case run.Finished:
 			if err := w.finish(); err != nil {
 				return err
@@ -193,6 +229,27 @@ func (w *writer) intend(ev run.EffectIntended) error {
 	}
 	w.b.intend(row, value)
 	w.rec.Pending[ev.Key] = row
+	return nil
+}
+
+// listed writes the rows that the run was told of, each by itself.
+func (w *writer) listed(a run.Aggregate) error {
+	for _, r := range a.Rows {
+		key := id(w.d.After.ID, a.Ledger, r.Key)
+		if !r.Match {
+			w.b.del(spListed, key)
+			continue
+		}
+		raw, err := run.EncodeRow(r)
+		if err != nil {
+			return errs.E("engine.write", errs.Internal, fmt.Errorf("the row %s of %s does not encode: %w", r.Key, a.Ledger, err))
+		}
+		value, err := w.e.pack(w.ctx, raw)
+		if err != nil {
+			return err
+		}
+		w.b.put(spListed, key, value)
+	}
 	return nil
 }
 
@@ -249,15 +306,20 @@ func (w *writer) names(next *live) {
 	if was != nil && (ended || nameKey(was.Name) != key) && was.Ended.IsZero() {
 		w.b.del(spNames, nameKey(was.Name))
 	}
-	value := encode(next.name)
+	if was != nil && ending(was.Name) != ending(next.name.Name) {
+		w.b.del(spEndings, id(ending(was.Name), was.ID))
+	}
+	if was == nil || was.Name != next.name.Name {
+		w.b.put(spEndings, id(ending(next.name.Name), next.name.ID), []byte(next.name.Name))
+	}
 	switch {
 	case ended:
-		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), value)
+		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), encode(next.name))
 	case was == nil || nameKey(was.Name) != key:
 		w.b.guard(spNames, key, nil)
-		w.b.put(spNames, key, value)
-	case string(encode(was)) != string(value):
-		w.b.put(spNames, key, value)
+		w.b.put(spNames, key, encode(next.name))
+	case !was.same(next.name):
+		w.b.put(spNames, key, encode(next.name))
 	}
 }
 

@@ -31,12 +31,11 @@ const (
 	Internal                // a defect in Slipway
 )
 
-var kindNames = [...]string{"other", "invalid", "not found", "exists", "denied", "conflict", "busy",
-	"unavailable", "gone", "doubtful", "full", "corrupt", "failed", "internal"}
-
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
-		return kindNames[k]
+	names := [...]string{"other", "invalid", "not found", "exists", "denied", "conflict", "busy",
+		"unavailable", "gone", "doubtful", "full", "corrupt", "failed", "internal"}
+	if int(k) < len(names) {
+		return names[k]
 	}
 	return fmt.Sprintf("kind %d", k)
 }

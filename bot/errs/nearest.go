@@ -15,16 +15,16 @@ func Nearest(word string, candidates []string) string {
 		if m := len([]rune(c)); m > 128 || m-n >= limit || n-m >= limit {
 			continue
 		}
-		if d := distance(strings.ToLower(word), strings.ToLower(c)); d < limit {
+		if d := Distance(strings.ToLower(word), strings.ToLower(c)); d < limit {
 			best, limit = c, d
 		}
 	}
 	return best
 }
 
-// distance is the restricted Damerau-Levenshtein distance: how many single-rune insertions,
+// Distance is the restricted Damerau-Levenshtein distance: how many single-rune insertions,
 // deletions, replacements and swaps of neighbours turn a into b, no part changed twice.
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
 	for j := range last {

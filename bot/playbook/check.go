@@ -112,9 +112,7 @@ func (c *checker) prepare() (err error) {
 			c.functions = append(c.functions, name)
 		}
 	}
-	for _, m := range []string{"has", "all", "exists", "exists_one", "filter", "map", "optMap", "optFlatMap"} {
-		c.functions = append(c.functions, m)
-	}
+	c.functions = append(c.functions, "has", "all", "exists", "exists_one", "filter", "map", "optMap", "optFlatMap")
 	sort.Strings(c.functions)
 	return nil
 }
@@ -347,7 +345,7 @@ func (c *checker) guard(g *Guard, at *place) {
 	}
 	here := at.of(from)
 	c.fillFields(g.With, g.Pos, "guard "+g.Name, k.In, k.Ref(), here)
-	object := lastWord(g.Watch)
+	object := g.As
 	if c.compile(g.Value, &place{names: map[string]*valueType{object: c.types.of("slipway.watched."+k.Ref(), k.Out)}}) && g.Value.Type.Kind == action.Bool {
 		c.bad("type", g.Value.Pos, fmt.Sprintf("the value of guard %s is a condition, want the value that must not move", g.Name), "name a field, like "+object+".digest")
 	}

@@ -27,10 +27,10 @@ type sizes struct{}
 func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
 	switch function {
 	case "version_older", "version_same", "short":
-		return &cost.CallEstimate{CostEstimate: cost.CostEstimate{Min: 1, Max: 64}}
+		return &cost.CallEstimate{CostEstimate: cost.Estimate{Min: 1, Max: 64}}
 	case "lines":
 		elem := cost.SizeEstimate{Min: 0, Max: assumedText}
-		return &cost.CallEstimate{CostEstimate: cost.CostEstimate{Min: 1, Max: assumedText}, ResultSize: &cost.SizeEstimate{Max: assumedItems, Elem: &elem}}
+		return &cost.CallEstimate{CostEstimate: cost.Estimate{Min: 1, Max: assumedText}, ResultSize: &cost.SizeEstimate{Max: assumedItems, Elem: &elem}}
 	}
 	return nil
 }

@@ -83,8 +83,14 @@ func (e *Expr) Eval(s Scope) (any, error) {
 	return out, nil
 }
 
-// Bool is Eval of a condition. An absent value is false.
+// Bool is Eval of a condition. An absent value is false. The value of a condition that s.Decide
+// knows is that.
 func (e *Expr) Bool(s Scope) (bool, error) {
+	if s.Decide != nil {
+		if v, known := s.Decide(e.Text); known {
+			return v, nil
+		}
+	}
 	v, err := e.Eval(s)
 	if err != nil {
 		return false, err

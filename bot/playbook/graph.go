@@ -53,7 +53,8 @@ func Graph(p *Playbook) ([]Node, []Edge) {
 	return nodes, edges
 }
 
-// Title is the step in a few words.
+// Title is the step in a few words, for cards and explanations: the first line of its doc, or
+// else what it does.
 func (s *Step) Title() string {
 	if s.Doc != "" {
 		return firstLine(s.Doc)
@@ -64,7 +65,7 @@ func (s *Step) Title() string {
 	case GateK:
 		return s.Gate.Rule.String()
 	case Ask:
-		return "ask " + s.Ask.Of
+		return "ask " + addressed(s.Ask.Of, s.Ask.Person)
 	case Wait:
 		if s.Wait.Ref == "" {
 			return "wait until " + s.Wait.At.Text
@@ -78,13 +79,21 @@ func (s *Step) Title() string {
 	case Call:
 		return "call " + s.Call.Playbook
 	case ByHand:
-		return "by hand: " + s.ByHand.Of
+		return "by hand: " + addressed(s.ByHand.Of, s.ByHand.Person)
 	case Collect:
 		return "collect from " + s.Collect.Ledger
 	case Offer:
 		return "offer " + strings.Join(childrenOf(s), ", ")
 	}
 	return s.ID
+}
+
+// addressed is the role that is asked, or the expression that gives the person.
+func addressed(role string, person *Template) string {
+	if person != nil {
+		return person.Text
+	}
+	return role
 }
 
 // Describe lists a playbook as text for people: inputs, roles, steps and promises.

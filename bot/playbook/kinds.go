@@ -78,6 +78,7 @@ func (c *checker) step(s *Step, around *place) {
 		s.Out = action.Obj(action.Field{Name: "manifest", Type: action.Type{Kind: action.Digest}},
 			action.Field{Name: "text", Type: action.Type{Kind: action.String}, Doc: "the manifest itself, canonical"}, listField("by"), action.Field{Name: "at", Type: action.Type{Kind: action.Time}})
 	case Ask:
+		c.person(s.Ask.Person, where+".ask", at)
 		c.fill(s.Ask.Prompt, where+".prompt", plainText(), false, at)
 		s.Out = answers(s.Ask.Fields, textField("by"))
 	case Wait:
@@ -126,6 +127,7 @@ func (c *checker) do(d *DoPart, where string, at *place) {
 		return
 	}
 	d.Contract = k
+	c.rows(d, where)
 	switch k.Policy {
 	case action.Read, action.Keyed, action.Conditional, action.Lookup, action.OnceOrAsk:
 	default:
@@ -227,6 +229,7 @@ func (c *checker) wait(s *Step, where string, at *place) {
 		return
 	}
 	c.fillFields(w.With, w.RefPos, where+".with", k.In, w.Ref, at)
+	c.notSeen(w.As, w.RefPos, where, at)
 	here := at.with(w.As, c.types.of("slipway.watched."+w.Ref, k.Out))
 	c.condition(w.Until, where+".until", here)
 	c.condition(w.Fail, where+".fail", here)
@@ -237,6 +240,7 @@ func (c *checker) wait(s *Step, where string, at *place) {
 
 func (c *checker) byHand(s *Step, where string, at *place) {
 	h := s.ByHand
+	c.person(h.Person, where+".by_hand", at)
 	c.fill(h.Text, where+".text", plainText(), false, at)
 	for _, f := range h.Evidence {
 		if f.Name == "by" {
@@ -253,12 +257,14 @@ func (c *checker) byHand(s *Step, where string, at *place) {
 	}
 	h.Probe.Contract = k
 	c.fillFields(h.Probe.With, h.Probe.Pos, where+".probe.with", k.In, k.Ref(), at.with("evidence", c.types.of("slipway.evidence."+s.Path, answers(h.Evidence))))
-	c.condition(h.Until, where+".until", at.with(lastWord(h.Probe.Ref), c.types.of("slipway.watched."+k.Ref(), k.Out)))
+	c.notSeen(h.As, h.Probe.Pos, where, at)
+	c.condition(h.Until, where+".until", at.with(h.As, c.types.of("slipway.watched."+k.Ref(), k.Out)))
 }
 
 func (c *checker) collect(s *Step, where string, at *place) {
 	part := s.Collect
 	c.fill(part.Prompt, where+".prompt", plainText(), false, at)
+	c.noted(s, where)
 	item := answers(part.Ask, textField("key"), textField("by"), action.Field{Name: "late", Type: action.Type{Kind: action.Bool}})
 	s.Out = action.Obj(action.Field{Name: "answers", Type: action.ListOf(item)})
 	c.condition(part.Enough, where+".enough", at.with("answers", c.types.of("slipway.answers."+s.Path, action.ListOf(item))))

@@ -4,27 +4,22 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"slipway/bot/errs"
 )
 
-// near is the candidate that word was probably meant to be, or "". The distance counts letters
-// that were added, lost, changed or swapped with a neighbour.
+// near is the candidate that word was probably meant to be, or "". Of equals one as long as the
+// word goes first: a swap is likelier than a lost letter.
 func near(word string, candidates []string) string {
-	if len(word) > 64 {
-		return ""
-	}
 	candidates = append([]string(nil), candidates...)
-	sort.Strings(candidates)
-	best, limit := "", max(1, (len(word)+2)/3)+1
-	for _, c := range candidates {
-		if len(c) > 96 || len(c)-len(word) >= limit || len(word)-len(c) >= limit {
-			continue
+	sort.Slice(candidates, func(i, j int) bool {
+		a, b := candidates[i], candidates[j]
+		if x, y := len(a) == len(word), len(b) == len(word); x != y {
+			return x
 		}
-		d := distance(strings.ToLower(word), strings.ToLower(c))
-		if d < limit || d == limit && best != "" && len(best) != len(word) && len(c) == len(word) { // a swap is likelier than a lost letter
-			best, limit = c, d
-		}
-	}
-	return best
+		return a < b
+	})
+	return errs.Nearest(word, candidates)
 }
 
 // didYouMean is a fix that names the nearest candidate, or else lists the candidates.
@@ -48,27 +43,4 @@ func oneOf(candidates []string) string {
 	list := append([]string(nil), candidates...)
 	sort.Strings(list)
 	return "known here: " + strings.Join(list, ", ")
-}
-
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	before, last, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		row[0] = i
-		for j := 1; j <= len(y); j++ {
-			cost := 1
-			if x[i-1] == y[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(y)]
 }

@@ -206,9 +206,6 @@ func (c *checker) uses(name string) []use {
 		if s.Kind == ByHand && s.ByHand.Probe != nil && is(s.ByHand.Probe.Ref) {
 			out = append(out, use{step: s.Path, how: "its probe"})
 		}
-		if s.Kind == Each && s.Each.Job == name {
-			out = append(out, use{step: s.Path})
-		}
 		if s.Kind == Do {
 			// An undo, by on_fail or after abort, follows only on the step itself.
 			if k, ok := c.refs[s.Do.Ref]; ok && k.Undo != "" && is(k.Undo) {
@@ -250,7 +247,6 @@ func (c *checker) within(name string, is func(string) bool, seen map[string]bool
 		switch {
 		case s.Kind == Do && (is(s.Do.Ref) || is(c.refs[s.Do.Ref].Undo)),
 			s.Kind == Wait && is(s.Wait.Ref),
-			s.Kind == Each && s.Each.Job != "" && is(s.Each.Job),
 			s.Kind == ByHand && s.ByHand.Probe != nil && is(s.ByHand.Probe.Ref),
 			s.OnFail != nil && s.OnFail.Ref != nil && is(s.OnFail.Ref.Ref):
 			how = fmt.Sprintf("step %s of playbook %s", s.Path, name)

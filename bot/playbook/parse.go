@@ -146,9 +146,10 @@ func (r *reader) roles(n *node) []Role {
 	for _, e := range r.named(n, "roles", nameForm, nameRule) {
 		role := Role{Name: e.key, Pos: e.pos}
 		if e.val.kind != emptyNode {
-			o := r.object(e.val, "roles."+e.key, "doc", "by")
+			o := r.object(e.val, "roles."+e.key, "doc", "by", "many")
 			role.Doc = r.text(o.get("doc"), "doc")
 			role.By = r.names(o.get("by"), "roles."+e.key+".by")
+			role.Many = r.flag(o.get("many"), "roles."+e.key+".many")
 		}
 		out = append(out, role)
 	}
@@ -159,8 +160,8 @@ func (r *reader) ledgers(n *node) []Ledger {
 	var out []Ledger
 	for _, e := range r.named(n, "ledgers", idForm, idRule) {
 		where := "ledgers." + e.key
-		l := Ledger{Name: e.key, Pos: e.pos, Moves: map[string][]string{}}
-		o := r.object(e.val, where, "key", "columns", "states", "moves", "final")
+		l := Ledger{Name: e.key, Pos: e.pos, Moves: map[string][]string{}, persons: map[string]bool{}}
+		o := r.object(e.val, where, "key", "columns", "states", "moves", "final", "actions")
 		for _, key := range []string{"key", "columns", "states"} {
 			if !o.has(key) {
 				r.bad("key", e.pos, fmt.Sprintf("%s has no %s", where, key), "a ledger has key:, columns: and states:")
@@ -170,6 +171,7 @@ func (r *reader) ledgers(n *node) []Ledger {
 			if c.Name == "key" || c.Name == "state" {
 				r.bad("value", c.Pos, fmt.Sprintf("the column %q has a name that every row has", c.Name), "choose another name")
 			}
+			l.persons[c.Name] = c.Person && c.Type.Kind == action.String
 			l.Columns = append(l.Columns, action.Field{Name: c.Name, Type: c.Type, Optional: c.Optional, Doc: c.Help})
 		}
 		l.Key = r.form(o.get("key"), where+".key", idForm, idRule)
@@ -198,22 +200,46 @@ func (r *reader) ledgers(n *node) []Ledger {
 		for _, m := range r.named(o.get("moves"), where+".moves", idForm, idRule) {
 			state(&node{text: m.key, pos: m.pos}, where+".moves")
 			if contains(l.Final, m.key) {
-				r.bad("value", m.pos, fmt.Sprintf("the final state %q has moves", m.key), "a row in a final state stays there")
+				r.bad("value", m.pos, fmt.Sprintf("the final state %q has moves", m.key), fmt.Sprintf("a row in a final state stays there, but for what a person asks for: actions: {retry: {%s: STATE}}", m.key))
 			}
 			for _, item := range r.list(m.val, where+".moves."+m.key) {
 				l.Moves[m.key] = append(l.Moves[m.key], state(item, where+".moves."+m.key))
 			}
 		}
+		r.rowActions(&l, o.get("actions"), where, state)
 		out = append(out, l)
 	}
 	return out
+}
+
+// rowActions reads what a person may do to a row: retry: {failed: waiting}.
+func (r *reader) rowActions(l *Ledger, n *node, where string, state func(*node, string) string) {
+	for _, a := range r.named(n, where+".actions", nameForm, nameRule) {
+		what := where + ".actions." + a.key
+		ways := map[string]string{}
+		for _, m := range r.named(a.val, what, idForm, idRule) {
+			state(&node{text: m.key, pos: m.pos}, what)
+			to := state(m.val, what+"."+m.key)
+			if to != "" && to == m.key {
+				r.bad("value", m.val.pos, fmt.Sprintf("%s leads from %q to itself", what, to), "name another state")
+			}
+			ways[m.key] = to
+		}
+		if len(ways) == 0 && a.val.kind != scalarNode {
+			r.bad("value", a.pos, what+" leads nowhere", "write it like {failed: waiting}: from a state to a state")
+		}
+		if l.Actions == nil {
+			l.Actions = map[string]map[string]string{}
+		}
+		l.Actions[a.key] = ways
+	}
 }
 
 func (r *reader) guards(n *node) []Guard {
 	var out []Guard
 	for _, e := range r.named(n, "guards", idForm, idRule) {
 		where := "guards." + e.key
-		o := r.object(e.val, where, "watch", "with", "value", "from", "to")
+		o := r.object(e.val, where, "watch", "as", "with", "value", "from", "to")
 		for _, key := range []string{"watch", "value", "from", "to"} {
 			if !o.has(key) && e.val.kind == mapNode {
 				r.bad("key", e.pos, fmt.Sprintf("%s has no %s", where, key), "a guard has watch:, value:, from: and to:")
@@ -222,6 +248,7 @@ func (r *reader) guards(n *node) []Guard {
 		g := Guard{Name: e.key, Pos: e.pos, With: r.with(o.get("with"), where+".with"), Value: r.condition(o.get("value"), where+".value")}
 		if o.has("watch") {
 			g.Watch = r.ref(o.get("watch"), where+".watch")
+			g.As = r.watchedAs(o, g.Watch, o.get("watch").pos, where)
 		}
 		g.From, g.To = r.text(o.get("from"), where+".from"), r.text(o.get("to"), where+".to")
 		g.fromPos, g.toPos = o.by["from"].pos, o.by["to"].pos

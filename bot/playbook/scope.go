@@ -17,4 +17,8 @@ type Scope struct {
 	// count by state).
 	Locals map[string]any
 	Now    time.Time
+	// Decide, when it is set, may give the value of the condition with that text without looking
+	// at anything; known is false for one that is to be evaluated. Only [Expr.Bool] asks it. It is
+	// for walking through what a playbook allows: no real run sets it.
+	Decide func(text string) (value, known bool)
 }

@@ -21,7 +21,7 @@ func stepKeys() map[StepKind][]string {
 		Wait:    {"with", "as", "until", "fail", "poll", "at"},
 		Each:    {"as", "key", "in", "enough", "until", "job", "steps"},
 		Call:    {"with"},
-		ByHand:  {"text", "evidence", "probe", "until"},
+		ByHand:  {"text", "evidence", "probe", "as", "until"},
 		Collect: {},
 		Offer:   {"closes"},
 	}
@@ -107,7 +107,8 @@ func (r *reader) step(e entry, path string, parent *Step, p *Playbook) *Step {
 	case GateK:
 		r.gate(s, o, where)
 	case Ask:
-		s.Ask = &AskPart{Of: r.name(o.get("ask"), where+".ask"), Prompt: r.template(o.get("prompt"), where+".prompt", false),
+		of, person := r.addressee(o.get("ask"), where+".ask")
+		s.Ask = &AskPart{Of: of, Person: person, Prompt: r.template(o.get("prompt"), where+".prompt", false),
 			Fields: r.inputs(o.get("fields"), where+".fields"), Fills: r.name(o.get("fills"), where+".fills")}
 		r.asking(s.Ask.Fields, o, where)
 		r.fills(s, o, p)
@@ -118,7 +119,8 @@ func (r *reader) step(e entry, path string, parent *Step, p *Playbook) *Step {
 	case Call:
 		s.Call = &CallPart{Playbook: r.name(o.get("call"), where+".call"), With: r.with(o.get("with"), where+".with"), Pos: o.get("call").pos}
 	case ByHand:
-		h := &ByHandPart{Of: r.name(o.get("by_hand"), where+".by_hand"), Text: r.template(o.get("text"), where+".text", false),
+		of, person := r.addressee(o.get("by_hand"), where+".by_hand")
+		h := &ByHandPart{Of: of, Person: person, Text: r.template(o.get("text"), where+".text", false),
 			Evidence: r.inputs(o.get("evidence"), where+".evidence"), Until: r.condition(o.get("until"), where+".until")}
 		if !o.has("text") {
 			r.bad("key", e.pos, where+" has no text", "say what the person is to do")
@@ -126,6 +128,9 @@ func (r *reader) step(e entry, path string, parent *Step, p *Playbook) *Step {
 		if n := o.get("probe"); n != nil {
 			po := r.object(n, where+".probe", "do", "with")
 			h.Probe = r.doPart(po.get("do"), po.get("with"), where+".probe")
+			h.As = r.watchedAs(o, h.Probe.Ref, h.Probe.Pos, where)
+		} else if o.has("as") {
+			r.bad("key", o.by["as"].pos, where+" has as, but no probe that it could name", "remove it")
 		}
 		if (h.Probe == nil) != (h.Until == nil) {
 			r.bad("key", e.pos, where+" has one of probe and until, want both or none", "the probe looks, until says what it must see")
@@ -281,37 +286,6 @@ func byteOfColumn(text string, col int) int {
 	return max(0, len(text)-1)
 }
 
-// asking checks the fields of an ask or by_hand.
-func (r *reader) asking(fields []Input, o object, where string) {
-	if len(fields) == 0 && !o.has("fields") {
-		r.bad("key", o.pos, where+" asks for nothing", "write fields: {NAME: {type: …}}")
-	}
-	for _, f := range fields {
-		if f.Name == "by" {
-			r.bad("value", f.Pos, `the field "by" has a name that every answer has`, "choose another name")
-		}
-	}
-}
-
-func (r *reader) fills(s *Step, o object, p *Playbook) {
-	if s.Ask.Fills == "" {
-		return
-	}
-	var roles []string
-	for _, role := range p.Roles {
-		roles = append(roles, role.Name)
-	}
-	if !contains(roles, s.Ask.Fills) {
-		r.bad("role", o.get("fills").pos, fmt.Sprintf("fills names the role %q, which the playbook does not declare", s.Ask.Fills), didYouMean(s.Ask.Fills, roles))
-	}
-	for _, f := range s.Ask.Fields {
-		if f.Name == "person" && f.Person {
-			return
-		}
-	}
-	r.bad("value", o.get("fills").pos, fmt.Sprintf("step %s fills a role, but asks for no person", s.Path), "add the field person: {type: person}")
-}
-
 func (r *reader) wait(s *Step, o object, where string) {
 	w := &WaitPart{With: r.with(o.get("with"), where+".with"), Until: r.condition(o.get("until"), where+".until"),
 		Fail: r.condition(o.get("fail"), where+".fail"), Poll: r.duration(o.get("poll"), where+".poll"), At: r.template(o.get("at"), where+".at", false)}
@@ -330,11 +304,7 @@ func (r *reader) wait(s *Step, o object, where string) {
 		return
 	}
 	w.Ref, w.RefPos = r.ref(n, where+".wait"), n.pos
-	w.As = lastWord(w.Ref)
-	if o.has("as") {
-		w.As = r.form(o.get("as"), where+".as", idForm, idRule)
-		r.notReserved(o.get("as"), w.As)
-	}
+	w.As = r.watchedAs(o, w.Ref, w.RefPos, where)
 	if w.At != nil {
 		r.bad("key", o.by["at"].pos, where+" has at, which goes with wait: time", "use until")
 	}
@@ -349,23 +319,13 @@ func (r *reader) wait(s *Step, o object, where string) {
 	}
 }
 
-// lastWord of "ci.pipeline@1" is "pipeline".
-func lastWord(ref string) string {
-	name, _, _ := strings.Cut(ref, "@")
-	return name[strings.LastIndexByte(name, '.')+1:]
-}
-
-func (r *reader) notReserved(n *node, name string) {
-	reserved := []string{"inputs", "project", "run", "steps", "roles", "ledgers", "items", "answers", "evidence", "fact", "now", "key", "state"}
-	if contains(reserved, name) {
-		r.bad("value", n.pos, fmt.Sprintf("%q means something else in expressions", name), "choose another name")
-	}
-}
-
 func (r *reader) each(s *Step, o object, where string, p *Playbook) {
 	e := &EachPart{As: "item", Parallel: 1, Key: r.condition(o.get("key"), where+".key"), Enough: r.condition(o.get("enough"), where+".enough"),
-		Until: r.condition(o.get("until"), where+".until"), Job: r.name(o.get("job"), where+".job")}
+		Until: r.condition(o.get("until"), where+".until")}
 	s.Each = e
+	if o.has("job") {
+		r.bad("key", o.by["job"].pos, where+" has job, but builders cannot work rows of a ledger in this version", "leave job out, and let a step of the body do the job for each row and note its outcome with ledger.move@1")
+	}
 	if n := o.get("each"); n.kind == mapNode {
 		l := r.object(n, where+".each", "ledger", "where")
 		e.As = "row"

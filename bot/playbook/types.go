@@ -73,6 +73,7 @@ type Role struct {
 	Name string
 	Doc  string
 	By   []string // roles whose holders may appoint; empty: the requester and release managers
+	Many bool     // held by several persons at once
 	Pos  Pos
 }
 
@@ -84,7 +85,10 @@ type Ledger struct {
 	States  []string            // the first is where a row begins
 	Moves   map[string][]string // state → states it may move to
 	Final   []string
+	Actions map[string]map[string]string // row commands: name → state → state; the only way out of a final state
 	Pos     Pos
+
+	persons map[string]bool // columns that hold the id of a person
 }
 
 // Guard watches a fact from one step to another: a value that must not move between.
@@ -92,7 +96,8 @@ type Guard struct {
 	Name     string
 	Watch    string // reference of a Read action
 	With     map[string]*Template
-	Value    *Expr // over the watched object; must stay equal
+	As       string // name of the watched object in Value
+	Value    *Expr  // over the watched object; must stay equal
 	From, To string
 	Pos      Pos
 
@@ -205,12 +210,13 @@ type GatePart struct {
 	Say      *Template     // what the gate message says above the values
 }
 
-// AskPart asks a holder of a role for typed values.
+// AskPart asks a holder of a role, or one person, for typed values.
 type AskPart struct {
-	Of     string // role, or "requester"
+	Of     string    // role, or "requester"; "" with Person
+	Person *Template // gives the id of the one person who is asked; nil with Of
 	Prompt *Template
 	Fields []Input
-	Fills  string // declared role that the field "person" fills, or ""
+	Fills  string // declared role that the field "person" fills, or ""; for a role of many also "persons"
 }
 
 // WaitPart waits for a fact, polling, or for a time.
@@ -236,7 +242,6 @@ type EachPart struct {
 	Parallel int   // 1: in order
 	Enough   *Expr // over `items`; nil: all must be done
 	Until    *Expr // with Ledger: closes the list
-	Job      string
 	Steps    []*Step
 }
 
@@ -249,11 +254,13 @@ type CallPart struct {
 
 // ByHandPart is done by a person, who gives evidence; Probe, when there is one, confirms it.
 type ByHandPart struct {
-	Of       string
+	Of       string    // role, or "requester"; "" with Person
+	Person   *Template // gives the id of the one person who does it; nil with Of
 	Text     *Template
 	Evidence []Input
 	Probe    *DoPart // a Read action
-	Until    *Expr   // over its output, named by the action's last word
+	As       string  // name of its output in Until
+	Until    *Expr
 }
 
 // CollectPart asks every member of a register the same questions.

@@ -64,6 +64,9 @@ func (st *stage) mark(n *walkNode) mark {
 	}
 	c.put(" by=%s was=%d adopt=%t planned=%t name=%d in=%d close=%d used=%d bad=%d frozen=%t", s.Requester, len(s.Requesters), s.Adopting, s.Planned,
 		c.sym(s.Name), c.value(s.Inputs), c.sym(s.Closure), n.used, n.bad, n.now.Before(st.frozen))
+	for _, text := range sortedKeys(n.taken) {
+		c.put("\nF %q %t", text, n.taken[text])
+	}
 	for _, r := range sortedKeys(s.Filled) {
 		c.put(" %s=%v", r, s.Filled[r])
 	}
@@ -100,6 +103,9 @@ func (st *stage) mark(n *walkNode) mark {
 		if n.approved[path] != nil {
 			c.put(" approved")
 		}
+	}
+	for _, path := range st.gone(s) {
+		c.step(path, s.Steps[path], n.now)
 	}
 	for _, key := range sortedEffects(s) {
 		e := s.Effects[key]

@@ -30,6 +30,9 @@ func (st *stage) choices(n *node) []Choice {
 			out = append(out, st.awaited(n, path, step)...)
 		}
 	}
+	for _, path := range st.gone(s) {
+		out = append(out, st.awaited(n, path, s.Steps[path])...)
+	}
 	out = append(out, st.undo(n)...)
 	for _, name := range sortedKeys(s.Queued) {
 		if n.locks[name].Holder.Run == otherRun {
@@ -287,7 +290,14 @@ func (st *stage) awaited(n *node, path string, step *run.Step) []Choice {
 	case run.InDoubt:
 		var out []Choice
 		e := n.s.Effects[step.Effect]
-		for _, answer := range []string{"happened", "redo", "failed"} {
+		if e != nil && e.Outcome == "" {
+			return nil // it is tried again
+		}
+		answers := []string{"happened", "redo", "failed"}
+		if !slices.Contains(st.paths(n.s), path) {
+			answers = []string{"happened", "failed"} // its element is gone: nothing wants it done
+		}
+		for _, answer := range answers {
 			values := map[string]any{"answer": answer}
 			if answer == "happened" && e != nil && e.For == run.ForStep {
 				values["output"] = st.output(n, e)

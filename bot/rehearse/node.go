@@ -26,6 +26,7 @@ type stage struct {
 	frozen    time.Time // calendars are frozen from begin until then; zero: never
 	busy      bool      // every lock is held by another run when it is first asked for
 	start     run.Start
+	free      map[string]bool // conditions that may be true or false, whatever they say; nil: none
 }
 
 const otherRun = "other"
@@ -107,10 +108,16 @@ type node struct {
 	now   time.Time
 	locks map[string]run.Lock
 	salt  map[string]string // by step: makes the outputs of its action differ from before
+
+	taken     map[string]bool // what free conditions were taken to be
+	undecided *string         // where to note the first free condition that was asked and not taken yet
 }
 
 func (st *stage) world(n *node) run.World {
 	w := run.World{Now: n.now, Directory: st.dir, Locks: n.locks}
+	if len(st.free) > 0 {
+		w.Free = n.condition(st.free)
+	}
 	if !st.frozen.IsZero() {
 		var freezes []calendar.Freeze
 		eachStep(st.p.Steps, func(s *playbook.Step) {
@@ -124,9 +131,40 @@ func (st *stage) world(n *node) run.World {
 	return w
 }
 
+// condition gives the value that a free condition was taken to have.
+func (n *node) condition(free map[string]bool) func(string) (bool, bool) {
+	return func(text string) (value, known bool) {
+		if value, known = n.taken[text]; known {
+			return value, true
+		}
+		if free[text] && n.undecided != nil && *n.undecided == "" {
+			*n.undecided = text
+		}
+		return false, false
+	}
+}
+
+// conditions are the texts of what decides whether steps start or may be skipped, but for those
+// that say "true" or "false" themselves.
+func conditions(p *playbook.Playbook) map[string]bool {
+	free := map[string]bool{}
+	add := func(e *playbook.Expr) {
+		if e != nil && e.Text != "true" && e.Text != "false" {
+			free[e.Text] = true
+		}
+	}
+	eachStep(p.Steps, func(s *playbook.Step) {
+		add(s.When)
+		if s.MaySkip != nil {
+			add(s.MaySkip.When)
+		}
+	})
+	return free
+}
+
 // next lets a choice happen. The decision is returned with the node after it.
 func (st *stage) next(n *node, c Choice) (*node, run.Decision) {
-	after := &node{s: n.s, now: n.now, locks: n.locks, salt: n.salt}
+	after := &node{s: n.s, now: n.now, locks: n.locks, salt: n.salt, taken: n.taken, undecided: n.undecided}
 	if c.at.After(after.now) {
 		after.now = c.at
 	}
@@ -285,6 +323,18 @@ func (st *stage) paths(s *run.State) []string {
 		}
 	}
 	add(st.p.Steps, "")
+	return out
+}
+
+// gone lists the steps in doubt of elements that left their list.
+func (st *stage) gone(s *run.State) []string {
+	var out []string
+	all := st.paths(s)
+	for _, path := range sortedKeys(s.Steps) {
+		if s.Steps[path].Status == run.InDoubt && !slices.Contains(all, path) {
+			out = append(out, path)
+		}
+	}
 	return out
 }
 

@@ -16,6 +16,7 @@ type Bounds struct {
 	Commands int  // unasked commands, reminders, deadlines and expiries on one way; default 1
 	Troubles int  // bad ends (failures, doubts, rejects, what a probe finds) on one way; default: no bound but Attempts
 	States   int  // the walk gives up above so many; default 400,000
+	First    int  // visit only so many states, the nearest to the start, and leave the rest; default: all
 	Crossed  bool // also interleave the good ends of actions that only read (see [Walk])
 }
 
@@ -88,6 +89,10 @@ const maxViolations = 20
 // order: they touch no other step's state, so every other order leads to the same states; their
 // failures, and commands meanwhile, are still tried. With Crossed they are interleaved too.
 // Persons of one role are alike: the first who has not spoken stands for the rest.
+//
+// Conditions (when, and the one of may_skip) are free: each is taken as true on one way and as
+// false on another, whatever it says, and keeps that value on this way. So more is walked than
+// can happen, and a promise that holds here does not hang on what a condition happens to say.
 func Walk(o Options, b Bounds) (Stats, []Violation, error) {
 	st, err := newStage(o)
 	if err != nil {
@@ -96,6 +101,7 @@ func Walk(o Options, b Bounds) (Stats, []Violation, error) {
 	b.Attempts = orDefault(b.Attempts, 2)
 	b.Commands = orDefault(b.Commands, 1)
 	b.States = orDefault(b.States, 400_000)
+	st.free = conditions(st.p)
 	w := &walk{stage: st, b: b, seen: map[mark]int32{}, told: map[string]bool{}}
 	w.stats.Outcomes = map[string]int{}
 	root := &walkNode{node: node{now: st.begin}, parent: -1}
@@ -104,6 +110,10 @@ func Walk(o Options, b Bounds) (Stats, []Violation, error) {
 		if len(w.nodes) > b.States {
 			w.cut = true
 			w.report(i, "bound", fmt.Sprintf("there are more than %d states", b.States), "")
+			break
+		}
+		if b.First > 0 && i >= b.First {
+			w.cut = true
 			break
 		}
 		w.visit(int32(i))
@@ -209,10 +219,29 @@ func (w *walk) reduce(n *walkNode, able []Choice) ([]Choice, bool) {
 // expand lets each choice happen at n and keeps the states that are new.
 func (w *walk) expand(i int32, n *walkNode, choices []Choice) {
 	for _, c := range choices {
-		after, d := w.try(i, n, c)
+		w.each(i, n, c)
+	}
+}
+
+// each lets a choice happen at n once for every way to take the free conditions that it asks and
+// that were not taken before.
+func (w *walk) each(i int32, n *walkNode, c Choice) {
+	ways := []map[string]bool{n.taken}
+	for len(ways) > 0 {
+		taken := ways[0]
+		ways = ways[1:]
+		undecided := ""
+		from := n.node
+		from.taken, from.undecided = taken, &undecided
+		after, d := w.try(i, &from, c)
 		if d == nil {
 			continue
 		}
+		if undecided != "" {
+			ways = append(ways, put(taken, undecided, true), put(taken, undecided, false))
+			continue
+		}
+		after.undecided = nil
 		w.stats.Transitions++
 		if d.Refusal != nil {
 			w.stats.Refusals++
@@ -240,14 +269,14 @@ func (w *walk) expand(i int32, n *walkNode, choices []Choice) {
 }
 
 // try is next, with a panic turned into a violation.
-func (w *walk) try(i int32, n *walkNode, c Choice) (after *node, d *run.Decision) {
+func (w *walk) try(i int32, n *node, c Choice) (after *node, d *run.Decision) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.report(int(i), "panic", fmt.Sprint(p), c.Key())
 			after, d = nil, nil
 		}
 	}()
-	next, decision := w.next(&n.node, c)
+	next, decision := w.next(n, c)
 	return next, &decision
 }
 

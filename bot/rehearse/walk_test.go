@@ -22,6 +22,10 @@ func TestWalkReachesEveryOutcome(t *testing.T) {
 			t.Errorf("no run ends as %s", outcome)
 		}
 	}
+	few, _, _ := Walk(o, Bounds{First: 20})
+	if few.States < 20 || few.States >= stats.States {
+		t.Errorf("the first of them: %s", few)
+	}
 	again, _, _ := Walk(o, Bounds{})
 	if again.String() != stats.String() {
 		t.Errorf("a second walk has %s", again)

@@ -20,10 +20,8 @@ func (d *decider) abort(c Command) *errs.Error {
 	}
 	why := "the run is aborted: " + c.Reason
 	d.emit(Aborting{c.Reason})
-	for _, in := range d.instances() {
-		if in.def.Kind == playbook.GateK {
-			d.voidGate(in.path, why)
-		}
+	for _, path := range sortedNames(d.s.Steps) {
+		d.voidGate(path, why)
 	}
 	d.voidLooking(why)
 	for _, key := range sortedNames(d.s.Effects) {
@@ -53,7 +51,7 @@ func (d *decider) advanceAbort() {
 			}
 			items = append(items, item)
 		}
-		d.emit(UndoPlanned{items})
+		d.emit(UndoPlanned{append(items, d.orphaned()...)})
 	}
 	for _, item := range d.s.Undo {
 		if item.State != "confirmed" {

@@ -5,6 +5,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/manifest"
 	"slipway/bot/playbook"
 )
 
@@ -55,7 +56,45 @@ func (d *decider) advanceAdopt() {
 	// What was found is part of what the gates before it approve, open or closed.
 	for _, in := range slices.Clone(d.instances()) {
 		if in.def.Kind == playbook.GateK && len(d.findings(in)) > 0 {
-			d.staleStep(in.path, "steps after it were found done by others")
+			d.reopen(in.path)
+		}
+	}
+}
+
+// reopen sets back a gate that findings concern, and what comes after it. The findings themselves
+// stand, and so does a step whose child goes on: started anew, it would be done twice.
+func (d *decider) reopen(gate string) {
+	why := "steps after it were found done by others"
+	d.staleStep(gate, why)
+	for _, path := range d.after(gate) {
+		if step, _ := d.effectUnder(path); step != "" || d.childRuns(path) || d.at(path).Status == Adopted {
+			continue
+		}
+		d.staleStep(path, gate+" is open again: steps after it were found done by others")
+	}
+}
+
+// foundAgain sets back the gates that closed while a step found done by others was examined
+// again: what they approved does not name it.
+func (d *decider) foundAgain(in *inst) {
+	for _, g := range slices.Clone(d.instances()) {
+		st := d.at(g.path)
+		if g.def.Kind != playbook.GateK || st.Status != Done || st.Gate == nil {
+			continue
+		}
+		after := d.after(g.path)
+		if !slices.Contains(after, in.path) {
+			continue
+		}
+		if m, err := d.manifest(g, st); err == nil && manifest.Same(m, st.Gate.Manifest) {
+			continue
+		}
+		why := in.path + " is found done by others again"
+		d.staleStep(g.path, why)
+		for _, path := range after {
+			if !d.childRuns(path) && d.at(path).Status != Adopted {
+				d.staleStep(path, why)
+			}
 		}
 	}
 }
@@ -98,7 +137,7 @@ func (d *decider) adoptProbed(in *inst, e *Effect, r EffectEnded) {
 		return
 	}
 	inputs, _ := action.DecodeValues(e.Inputs)
-	d.emit(StepStarted{Step: in.path, Attempt: d.at(in.path).Attempt + 1, Inputs: inputs, Digest: e.Digest})
+	d.emit(StepStarted{Step: in.path, Attempt: d.at(in.path).Attempt + 1, Inputs: inputs, Digest: e.Digest, Saw: d.sees(in)})
 	d.emit(StepDone{Step: in.path, Output: out, Adopted: true})
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"slipway/bot/errs"
@@ -103,6 +104,15 @@ func (d *decider) tryStart(in *inst, st *Step) {
 	if d.reuse(in, st, digest) {
 		return
 	}
+	if st.Prior != nil && st.Prior.Saw != nil { // it starts anew: it sees the ledgers as they are now
+		d.anew = in.path
+		defer func() { d.anew = "" }()
+		if inputs, err = d.inputsOf(in); err != nil {
+			d.stuck(in.path, "its inputs cannot be made: "+errs.Text(err))
+			return
+		}
+		_, digest = canonical(inputs)
+	}
 	if b, frozen := d.frozen(in); frozen {
 		d.freeze(in, st, b)
 		return
@@ -127,7 +137,11 @@ func (d *decider) reuse(in *inst, st *Step, digest string) bool {
 			return false
 		}
 	}
+	found := st.Prior.Status == Adopted
 	d.emit(StepDone{Step: in.path, Reused: true})
+	if found {
+		d.foundAgain(in)
+	}
 	return true
 }
 
@@ -159,6 +173,13 @@ func (d *decider) inputsOf(in *inst) (map[string]any, error) {
 		}
 		return map[string]any{name: v}, nil
 	}
+	asking := func(name string, t, person *playbook.Template) (map[string]any, error) {
+		values, err := text(name, t)
+		if err == nil && person != nil {
+			values["person"], err = evalText(person, scope)
+		}
+		return values, err
+	}
 	switch in.def.Kind {
 	case playbook.Do:
 		values, err := eval(in.def.Do.With, scope)
@@ -178,9 +199,9 @@ func (d *decider) inputsOf(in *inst) (map[string]any, error) {
 	case playbook.GateK:
 		return text("say", in.def.Gate.Say)
 	case playbook.Ask:
-		return text("prompt", in.def.Ask.Prompt)
+		return asking("prompt", in.def.Ask.Prompt, in.def.Ask.Person)
 	case playbook.ByHand:
-		return text("text", in.def.ByHand.Text)
+		return asking("text", in.def.ByHand.Text, in.def.ByHand.Person)
 	case playbook.Collect:
 		return text("prompt", in.def.Collect.Prompt)
 	case playbook.Call:
@@ -193,7 +214,7 @@ func (d *decider) inputsOf(in *inst) (map[string]any, error) {
 
 // begin makes an attempt of in.
 func (d *decider) begin(in *inst, inputs map[string]any, digest string) {
-	d.emit(StepStarted{Step: in.path, Attempt: d.at(in.path).Attempt + 1, Inputs: inputs, Digest: digest})
+	d.emit(StepStarted{Step: in.path, Attempt: d.at(in.path).Attempt + 1, Inputs: inputs, Digest: digest, Saw: d.sees(in)})
 	if def := in.def.Deadline; def != nil && def.After > 0 {
 		d.emit(TimerSet{"deadline/" + in.path, d.now.Add(def.After)})
 	}
@@ -213,6 +234,8 @@ func (d *decider) begin(in *inst, inputs map[string]any, digest string) {
 		d.beginCall(in)
 	case playbook.Collect:
 		d.beginCollect(in)
+	case playbook.Ask, playbook.ByHand:
+		d.askable(in)
 	}
 }
 
@@ -248,6 +271,9 @@ func (d *decider) fail(in *inst, class, message string) {
 			d.askAgain(in, at)
 		}
 		return
+	}
+	if half := d.halfDone(in); len(half) > 0 {
+		message += "; what failed half-way is not rolled back, look at it: " + strings.Join(half, ", ")
 	}
 	d.emit(StepFailed{Step: in.path, Class: class, Message: message})
 	d.lookFailed(in, d.at(in.path))
@@ -360,10 +386,8 @@ func (d *decider) busy() bool {
 
 // conclude is the last of a run: effects that only look are withdrawn, timers and locks freed.
 func (d *decider) conclude(outcome string) {
-	for _, in := range d.instances() {
-		if in.def.Kind == playbook.GateK {
-			d.voidGate(in.path, "the run has ended: "+outcome)
-		}
+	for _, path := range sortedNames(d.s.Steps) {
+		d.voidGate(path, "the run has ended: "+outcome)
 	}
 	d.voidLooking("the run has ended")
 	for _, id := range sortedNames(d.s.Timers) {

@@ -3,6 +3,7 @@ package run
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"slipway/bot/gate"
@@ -93,6 +94,9 @@ func (f *fold) apply(e Event) {
 	switch b := e.Body.(type) {
 	case Started:
 		f.s.Start, f.s.Name, f.s.Status, f.s.Began = b.Start, b.Name, Live, e.At
+		if len(b.Start.Inherited) > 0 {
+			f.s.Filled = maps.Clone(b.Start.Inherited)
+		}
 	case StepStarted, StepDone, StepFailed, StepSkipped, StepStuck, StepWaits, StepStale, StepWithdrawn, Listed, Answered, OfferClosed, Again:
 		f.applyStep(e)
 	case EffectIntended, EffectEnded, EffectVoided, Undone:
@@ -122,14 +126,14 @@ func (f *fold) applyStep(e Event) {
 			st.Failures = nil
 		}
 		st.to(Running, e.At)
-		st.Attempt, st.Inputs, st.Digest = b.Attempt, b.Inputs, b.Digest
+		st.Attempt, st.Inputs, st.Digest, st.Saw = b.Attempt, b.Inputs, b.Digest, b.Saw
 		st.Output, st.Prior, st.Effect, st.Despite = nil, nil, "", ""
 		st.Since = e.At
 	case StepDone:
 		st := f.step(b.Step)
 		if b.Reused && st.Prior != nil {
 			st.to(st.Prior.Status, e.At)
-			st.Output, st.Digest, st.Inputs, st.Gate = st.Prior.Output, st.Prior.Digest, st.Prior.Inputs, st.Prior.Gate
+			st.Output, st.Digest, st.Inputs, st.Gate, st.Saw = st.Prior.Output, st.Prior.Digest, st.Prior.Inputs, st.Prior.Gate, st.Prior.Saw
 			st.Prior = nil
 			return
 		}
@@ -198,7 +202,7 @@ func (f *fold) applyStep(e Event) {
 func (f *fold) stale(b StepStale, at time.Time) {
 	st := f.step(b.Step)
 	if (st.Status == Done || st.Status == Adopted) && !b.Forget {
-		st.Prior = &Prior{Status: st.Status, Digest: st.Digest, Inputs: st.Inputs, Output: st.Output, Gate: st.Gate}
+		st.Prior = &Prior{Status: st.Status, Digest: st.Digest, Inputs: st.Inputs, Output: st.Output, Gate: st.Gate, Saw: st.Saw}
 	} else if b.Forget {
 		st.Prior = nil
 	}
@@ -215,7 +219,12 @@ func (f *fold) stale(b StepStale, at time.Time) {
 func (f *fold) applyEffect(e Event) {
 	switch b := e.Body.(type) {
 	case EffectIntended:
-		writable(f, "effects", &f.s.Effects)[b.Key] = &Effect{Step: b.Step, Action: b.Action, Inputs: b.Inputs,
+		inputs := b.Inputs
+		switch b.For {
+		case ForMessage, ForClosing: // the head is written with every commit, and nobody asks for these again
+			inputs = nil
+		}
+		writable(f, "effects", &f.s.Effects)[b.Key] = &Effect{Step: b.Step, Action: b.Action, Inputs: inputs,
 			Generation: b.Generation, Undoes: b.Undoes, UndoesOf: b.UndoesOf, For: b.For, Digest: b.Digest, Forget: b.Forget, ProbeOnly: b.ProbeOnly, After: b.After}
 		if b.Step == "" {
 			return
@@ -289,7 +298,9 @@ func (f *fold) effectEnded(b EffectEnded, at time.Time) {
 	if st := f.s.Steps[b.Step]; st != nil && st.Effect == b.Key {
 		st = f.step(b.Step)
 		st.Effect = ""
-		if st.Status == InDoubt {
+		if st.Status == InDoubt && old.For == ForAgain { // its next attempt follows
+			st.to(Waiting, at)
+		} else if st.Status == InDoubt {
 			st.to(Running, at)
 		}
 	}
@@ -466,14 +477,14 @@ func (f *fold) counted(a Aggregate) {
 	if old := f.s.Ledgers[a.Ledger]; old != nil {
 		rows = slices.Clone(old.Rows)
 	}
-	for _, r := range a.Rows {
-		i := slices.IndexFunc(rows, func(o Row) bool { return o.Key == r.Key })
+	for _, r := range a.Rows { // by key: a store keeps each row by itself and gives them back in that order
+		i, had := slices.BinarySearchFunc(rows, r.Key, func(o Row, key string) int { return strings.Compare(o.Key, key) })
 		switch {
-		case i < 0 && r.Match:
-			rows = append(rows, r)
-		case i >= 0 && r.Match:
+		case !had && r.Match:
+			rows = slices.Insert(rows, i, r)
+		case had && r.Match:
 			rows[i] = r
-		case i >= 0:
+		case had:
 			rows = slices.Delete(rows, i, i+1)
 		}
 	}

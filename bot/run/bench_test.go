@@ -87,7 +87,7 @@ func BenchmarkManySteps(b *testing.B) {
 
 func BenchmarkEncode(b *testing.B) {
 	w := benchWorld(b)
-	e := Event{At: w.now, Body: StepStarted{"s", 1, map[string]any{"v": "x"}, "sha256:1"}}
+	e := Event{At: w.now, Body: StepStarted{Step: "s", Attempt: 1, Inputs: map[string]any{"v": "x"}, Digest: "sha256:1"}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := EncodeEvent(e); err != nil {

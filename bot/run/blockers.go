@@ -49,6 +49,10 @@ func (d *decider) unmet(in *inst, first bool) []Blocker {
 			if out = append(out, Blocker{Kind: "needs", What: in.in.each.path, Why: "its list " + in.in.each.path + " is " + string(st.Status)}); first {
 				return out
 			}
+		} else if b := d.openBefore(in.in.each, in.in.each.def, in.in.each.path, first); b != nil {
+			if out = append(out, *b); first {
+				return out
+			}
 		}
 	}
 	for _, need := range in.def.Needs {
@@ -113,26 +117,18 @@ func (d *decider) rejected() string {
 
 func turnedDown(st *Step) bool { return st.Gate != nil && st.Gate.Verdict != nil && !st.Gate.Approved }
 
-// met reports whether the needed step is over. A step that was found done by others counts only
-// when what it needs itself is over too: a gate before it must still be passed.
+// met reports whether the needed step is over, and all that comes before it too, however far
+// back: nothing passes a gate that was opened again because a step after it was found done by
+// others, or because the run was moved to another playbook while a later step went on.
 func (d *decider) met(in *inst, declared string, first bool) (Blocker, bool) {
 	path := d.resolve(in, declared)
 	st := d.at(path)
 	switch st.Status {
-	case Done, SkippedSt:
-		return Blocker{}, true
-	case Adopted:
-		def := d.p.Step(declared)
-		if def == nil {
-			return Blocker{}, true
-		}
-		for _, need := range def.Needs {
-			if b, ok := d.met(in, need, first); !ok {
-				return b, false
-			}
-		}
-		if len(def.Any) > 0 {
-			return d.anyMet(&inst{path, def, in.in}, first)
+	case SkippedSt:
+		return Blocker{}, true // it leads on by itself
+	case Done, Adopted:
+		if b := d.openBefore(in, d.p.Step(declared), path, first); b != nil {
+			return *b, false
 		}
 		return Blocker{}, true
 	}
@@ -143,6 +139,45 @@ func (d *decider) met(in *inst, declared string, first bool) (Blocker, bool) {
 	b.Why = "it needs " + path + ", which is " + string(st.Status)
 	b.Never = d.unreachable(path)
 	return b, false
+}
+
+// openBefore is what is not over of that which comes before the step at path, or nil. in is where
+// the names of steps are seen from. It is asked once until something happens.
+func (d *decider) openBefore(in *inst, def *playbook.Step, path string, first bool) *Blocker {
+	if def == nil {
+		return nil
+	}
+	if d.open == nil || d.openAt != len(d.events) {
+		d.open, d.openAt = map[string]*Blocker{}, len(d.events)
+	}
+	key := path
+	if first { // without words
+		key += "?"
+	}
+	if b, known := d.open[key]; known {
+		return b
+	}
+	d.open[key] = nil // a circle is nobody's beginning
+	b := d.findOpen(in, def, first)
+	d.open[key] = b
+	return b
+}
+
+func (d *decider) findOpen(in *inst, def *playbook.Step, first bool) *Blocker {
+	for _, need := range def.Needs {
+		if b, ok := d.met(in, need, first); !ok {
+			return &b
+		}
+	}
+	var open *Blocker
+	for _, other := range def.Any {
+		b, ok := d.met(in, other, first)
+		if ok {
+			return nil
+		}
+		open = &b
+	}
+	return open
 }
 
 func (d *decider) anyMet(in *inst, first bool) (Blocker, bool) {
@@ -281,13 +316,23 @@ func (d *decider) frozen(in *inst) (Blocker, bool) {
 	if f == nil || d.at(in.path).Despite == f.Calendar {
 		return Blocker{}, false
 	}
-	d.read("freeze", f.Calendar, d.w.Calendar.Version(f.Calendar))
-	freeze, frozen := d.w.Calendar.Frozen(f.Calendar, d.now)
-	if !frozen {
+	// A freeze stands in the calendar for everybody, or in the one of the project.
+	names := [2]string{f.Calendar, f.Calendar + "/" + d.s.Project}
+	why, next, free := "", d.now, true
+	for range names { // twice: the end of one window may lie in the other
+		for _, name := range names {
+			d.read("freeze", name, d.w.Calendar.Version(name))
+			if freeze, frozen := d.w.Calendar.Frozen(name, next); frozen && free {
+				why = orElse(why, freeze.Why)
+				next, free = d.w.Calendar.NextFree(name, next)
+			}
+		}
+	}
+	if why == "" {
 		return Blocker{}, false
 	}
-	b := Blocker{Kind: "freeze", What: f.Calendar, Why: "the calendar " + f.Calendar + " is frozen: " + freeze.Why}
-	if next, ok := d.w.Calendar.NextFree(f.Calendar, d.now); ok {
+	b := Blocker{Kind: "freeze", What: f.Calendar, Why: "the calendar " + f.Calendar + " is frozen: " + why}
+	if free {
 		b.Until = next
 	}
 	return b, true

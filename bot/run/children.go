@@ -61,7 +61,15 @@ func (d *decider) wantChild(in *inst, id, entry, name string, priority int, inpu
 	if requester == "" {
 		requester = d.s.Requester
 	}
-	d.intend(in.path, ForChild, StartRun, map[string]any{"child": id, "playbook": name, "inputs": inputs, "parent": d.s.ID,
+	filled := make(map[string]any, len(d.s.Filled))
+	for role, held := range d.s.Filled {
+		list := make([]any, len(held))
+		for i, p := range held {
+			list[i] = string(p)
+		}
+		filled[role] = list
+	}
+	d.intend(in.path, ForChild, StartRun, map[string]any{"filled": filled, "child": id, "playbook": name, "inputs": inputs, "parent": d.s.ID,
 		"project": d.s.Project, "private": d.s.Private, "circle": circle, "priority": int64(priority),
 		"requester": string(requester), "owner": d.s.Owner}, intent{})
 }
@@ -161,7 +169,7 @@ func (d *decider) startChild(c Command) *errs.Error {
 	if d.s.Status == OnHold {
 		return refuse(errs.Conflict, "%s is %s", d.s.Name, held(d.s.Hold)).Hint("resume it first")
 	}
-	return d.offerChild(in, entry, c.Child, c.Values)
+	return d.offerChild(in, entry, c.Child, c.Values, nil)
 }
 
 // triggered starts what is on offer because of a fact or a schedule. It is not a person's word,
@@ -171,14 +179,18 @@ func (d *decider) triggered(t Triggered) *errs.Error {
 	if err != nil || d.s.Status != Live || d.s.Children[t.Child] != nil {
 		return nil
 	}
-	return d.offerChild(in, entry, t.Child, t.Values)
+	var locals map[string]any
+	if t.Fact != nil {
+		locals = map[string]any{"fact": t.Fact}
+	}
+	return d.offerChild(in, entry, t.Child, t.Values, locals)
 }
 
-func (d *decider) offerChild(in *inst, entry *playbook.OfferEntry, id string, values map[string]any) *errs.Error {
+func (d *decider) offerChild(in *inst, entry *playbook.OfferEntry, id string, values, locals map[string]any) *errs.Error {
 	if id != "" && d.s.Children[id] != nil {
 		return nil // a repeat
 	}
-	inputs, err := eval(entry.With, d.scope(in, nil))
+	inputs, err := eval(entry.With, d.scope(in, locals))
 	if err != nil {
 		return refuse(errs.Invalid, "the inputs of %s cannot be made: %s", entry.Name, errs.Text(err))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"slipway/bot/errs"
@@ -31,9 +32,19 @@ func EncodeEvent(e Event) ([]byte, error) {
 	kind := e.Body.kind()
 	body, err := json.Marshal(e.Body)
 	if err == nil {
-		var out []byte
-		if out, err = json.Marshal(envelope{kind, version(kind), e.At, e.By, body}); err == nil {
-			return out, nil
+		// By hand, because the body is JSON already: the same bytes as those of an envelope.
+		out := make([]byte, 0, len(body)+128)
+		out = append(append(append(out, `{"t":"`...), kind...), `","v":`...)
+		out = append(strconv.AppendInt(out, int64(version(kind)), 10), `,"at":"`...)
+		out = append(e.At.AppendFormat(out, time.RFC3339Nano), '"')
+		if e.By != "" {
+			var by []byte
+			if by, err = json.Marshal(e.By); err == nil {
+				out = append(append(out, `,"by":`...), by...)
+			}
+		}
+		if err == nil {
+			return append(append(append(out, `,"b":`...), body...), '}'), nil
 		}
 	}
 	return nil, errs.E("run.encode", errs.Internal, fmt.Errorf("writing an event %s: %w", kind, err))
@@ -202,6 +213,7 @@ func plainBody(b Body) Body {
 		plain(b.Start.Profile)
 	case StepStarted:
 		plain(b.Inputs)
+		plain(b.Saw)
 	case StepDone:
 		plain(b.Output)
 	case Answered:
@@ -232,7 +244,35 @@ func plainBody(b Body) Body {
 
 // EncodeHead and EncodeStep write the records of a snapshot; DecodeHead and DecodeStep read them.
 // A snapshot may always be made again from the events, so it has no versions.
-func EncodeHead(h Head) ([]byte, error)   { return json.Marshal(h) }
+//
+// The rows of ledgers are not in the head: a store keeps each by itself ([EncodeRow], [DecodeRow]),
+// by key, so that one that changed is written alone, and gives them back to [Aggregate.Rows].
+func EncodeHead(h Head) ([]byte, error) {
+	for _, a := range h.Ledgers {
+		if len(a.Rows) > 0 {
+			bare := make(map[string]*Aggregate, len(h.Ledgers))
+			for name, a := range h.Ledgers {
+				next := *a
+				next.Rows = nil
+				bare[name] = &next
+			}
+			h.Ledgers = bare
+			break
+		}
+	}
+	return json.Marshal(h)
+}
+
+// EncodeRow and DecodeRow are the record of one row that a living list has.
+func EncodeRow(r Row) ([]byte, error) { return json.Marshal(r) }
+
+func DecodeRow(data []byte) (Row, error) {
+	var r Row
+	err := decodeRecord(data, &r)
+	plain(r.Values)
+	return r, err
+}
+
 func EncodeStep(st *Step) ([]byte, error) { return json.Marshal(st) }
 
 func DecodeHead(data []byte) (Head, error) {
@@ -259,6 +299,7 @@ func DecodeStep(data []byte) (*Step, error) {
 	}
 	plain(st.Inputs)
 	plain(st.Output)
+	plain(st.Saw)
 	plain(st.Items)
 	for _, values := range st.Answers {
 		plain(values)
@@ -266,6 +307,7 @@ func DecodeStep(data []byte) (*Step, error) {
 	if st.Prior != nil {
 		plain(st.Prior.Inputs)
 		plain(st.Prior.Output)
+		plain(st.Prior.Saw)
 	}
 	return st, nil
 }

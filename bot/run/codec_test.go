@@ -29,7 +29,7 @@ func everyKind() []Body {
 	vote := gate.Vote{Kind: gate.Approve, Person: "a", Account: people.Account{Source: "console", ID: "a"}, Manifest: "sha256:1", Message: "m", At: at}
 	return []Body{
 		Started{Start{ID: "r", Project: "lava", Requester: "a", Inputs: v, Profile: v}, "release/1"},
-		StepStarted{"s", 1, v, "sha256:d"}, StepDone{Step: "s", Output: v}, StepFailed{Step: "s", Class: "any", Message: "m", RetryAt: at},
+		StepStarted{"s", 1, v, "sha256:d", v}, StepDone{Step: "s", Output: v}, StepFailed{Step: "s", Class: "any", Message: "m", RetryAt: at},
 		StepSkipped{"t", "w"}, StepStuck{Step: "u", Why: "w", On: "freeze x"}, StepWaits{"u", "lock a", "w"},
 		StepStale{Step: "s", Because: "b", Despite: "x", Forget: true}, StepWithdrawn{"e[1]", "gone"},
 		EffectIntended{Key: "k", Step: "s", Action: "t.make@1", Inputs: []byte("{}"), Generation: 1, Digest: "sha256:d", After: at},
@@ -41,7 +41,7 @@ func everyKind() []Body {
 		GateVoided{"go2", "sha256:1", "w"}, Answered{Step: "q", Member: "m", Values: v, Late: true}, Appointed{"coordinator", []people.PersonID{"b"}},
 		HandedOver{"b", "w"}, Renamed{"release/2", v}, InputsChanged{v}, Held{"w", true, map[string]time.Duration{"deadline/s": time.Hour}}, Resumed{},
 		Adopting{}, AdoptEnded{}, TimerSet{"retry/s", at}, TimerCleared{"other"}, LockTaken{"a", Claim{Run: "r", Scope: "s", Since: at}},
-		LockQueued{"b", Claim{Run: "r", Scope: "s", Since: at}}, LockReleased{"a", "s", "w"}, Listed{"e", []string{"1"}, map[string]any{"1": v}},
+		LockQueued{"b", Claim{Run: "r", Scope: "s", Since: at}}, LockReleased{Lock: "a", Scope: "s", Why: "w"}, Listed{"e", []string{"1"}, map[string]any{"1": v}},
 		ChildWanted{"c", "up", "kid"}, ChildEnded{"c", "kid", "done", []byte("{}")}, OfferClosed{"c"},
 		Counted{Aggregate{Ledger: "l", Total: 1, Counts: map[string]int{"x": 1}, Rows: []Row{{Key: "k", State: "x", Values: v, Match: true}}}},
 		GuardSeen{"g", int64(1)}, GuardBroken{"g", int64(1), int64(2)}, Migrated{"sha256:p", "sha256:c", v, "w"}, Opened{}, Aborting{"w"},

@@ -1,11 +1,11 @@
 package run
 
 import (
-	"fmt"
 	"slices"
 
 	"slipway/bot/errs"
 	"slipway/bot/people"
+	"slipway/bot/playbook"
 )
 
 // beginCollect asks every row of the register.
@@ -34,6 +34,13 @@ func (d *decider) listMembers(in *inst) {
 // lookCollect ends the collection when enough have answered.
 func (d *decider) lookCollect(in *inst, st *Step) {
 	part := in.def.Collect
+	if d.inFlight(in.path, ForRow) != nil {
+		return // what follows may move the rows, and must find the answers in them
+	}
+	if part.Deadline > 0 && !d.now.Before(st.Since.Add(part.Deadline)) {
+		d.done(in, map[string]any{"answers": answers(st)})
+		return
+	}
 	if part.Enough != nil {
 		ok, err := part.Enough.Bool(d.scope(in, map[string]any{"answers": answers(st)}))
 		if err != nil {
@@ -92,6 +99,7 @@ func (d *decider) answerCollect(in *inst, a Answer) *errs.Error {
 	switch st.Status {
 	case Running:
 		d.emit(Answered{Step: in.path, Member: a.Member, Values: values})
+		d.note(in, a.Member, values)
 		d.reply = "thank you, recorded"
 		return nil
 	case Done:
@@ -108,6 +116,7 @@ func (d *decider) answerCollect(in *inst, a Answer) *errs.Error {
 		return refuse(errs.Conflict, "the answer of %s can no longer change: %s has used it", a.Member, used)
 	}
 	d.emit(Answered{Step: in.path, Member: a.Member, Values: values, Late: !before})
+	d.note(in, a.Member, values)
 	if used != "" {
 		d.reply = "recorded as late; " + used + " went on without it"
 		return nil
@@ -154,14 +163,19 @@ func rowItem(r Row) map[string]any {
 	return item
 }
 
-// fill gives a declared role to the person that an ask named.
-func (d *decider) fill(role string, person any) *errs.Error {
-	id, _ := person.(string)
-	p, ok := d.w.Directory.Person(people.PersonID(id))
-	if !ok || p.Bot || p.Gone {
-		return refuse(errs.Invalid, "%v is not a person who can be %s", orElse(fmt.Sprint(person), "nobody"), article(role)).
-			Hint("give the id of a person")
+// note writes an answer into the columns of its row that have the names of questions.
+func (d *decider) note(in *inst, member string, values map[string]any) {
+	i := slices.IndexFunc(d.p.Ledgers, func(l playbook.Ledger) bool { return l.Name == in.def.Collect.Ledger })
+	if i < 0 {
+		return
 	}
-	d.emit(Appointed{role, []people.PersonID{p.ID}})
-	return nil
+	set := map[string]any{}
+	for _, c := range d.p.Ledgers[i].Columns {
+		if v, asked := values[c.Name]; asked {
+			set[c.Name] = v
+		}
+	}
+	if len(set) > 0 {
+		d.intend(in.path, ForRow, SetRow, map[string]any{"ledger": in.def.Collect.Ledger, "key": member, "set": set}, intent{})
+	}
 }

@@ -73,6 +73,11 @@ func (d *decider) command(c Command) *errs.Error {
 			return nil
 		}
 		d.emit(Opened{})
+		for _, in := range d.instances() { // their messages were posted nowhere
+			if st := d.at(in.path); in.def.Kind == playbook.GateK && st.Status == Running && st.Gate != nil && st.Gate.Digest != "" {
+				d.askPeople(in)
+			}
+		}
 		d.reply = "opened"
 		return nil
 	}
@@ -209,7 +214,7 @@ func (d *decider) undoneBefore(in *inst) []string {
 	var out []string
 	for _, i := range d.instances() {
 		st := d.s.Steps[i.path]
-		if st == nil || !slices.Contains(in.def.OnFail.Undo, i.def.Path) || in.in != nil && i.def.Parent == in.def.Parent && i.in.path != in.in.path {
+		if st == nil || !rollsBack(in, i.path, i.def) {
 			continue
 		}
 		for _, e := range st.Past {
@@ -276,6 +281,9 @@ func (d *decider) skip(c Command) *errs.Error {
 
 // doubt settles an effect of which nobody can tell whether it happened.
 func (d *decider) doubt(c Command) *errs.Error {
+	if d.find(c.Step) == nil && d.s.Steps[c.Step] != nil {
+		return d.doubtGone(c)
+	}
 	in, st, err := d.stepAt(c.Step)
 	if err != nil {
 		return err
@@ -285,6 +293,10 @@ func (d *decider) doubt(c Command) *errs.Error {
 		return refuse(errs.Conflict, "there is no doubt about %s: it is %s", c.Step, st.Status)
 	}
 	key := st.Effect
+	if e.Outcome == "" {
+		d.reply = "it is tried again already"
+		return nil
+	}
 	answer, _ := c.Values["answer"].(string)
 	switch answer {
 	case "happened":
@@ -339,14 +351,12 @@ func (d *decider) afterDoubt(in *inst, e *Effect, r EffectEnded) {
 	switch e.For {
 	case ForStep:
 		d.doEnded(in, e, r)
+		d.changedMeanwhile(in)
 	case ForChild:
 		d.childStarted(in, e, r)
 	case ForAgain:
-		if r.Outcome == OK {
-			st := d.at(in.path)
-			d.begin(in, st.Inputs, st.Digest)
-		} else {
-			d.stuck(in.path, "the outside was not asked to try again")
+		if r.Outcome != OK { // else the step waits for its next attempt again, which advance begins
+			d.stuck(in.path, "the outside was not asked to try again"+colon(r.Message))
 		}
 	case ForBack, ForUndo:
 		if r.Outcome == OK {

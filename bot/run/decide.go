@@ -78,12 +78,18 @@ type decider struct {
 	reads  []Read
 	reply  string
 
+	anew      string // the step that starts anew, and so sees the ledgers as they are now
+	untouched Step   // every step of which no event has spoken; it is never written
+
 	list   []*inst // instances, in order; nil: to be made
 	locks  map[string]Lock
 	branch map[string][]string // declared path of a branch step → the steps that lead to it
 	turns  map[string]map[string]bool
 	dead   map[string]bool // steps that can never be over, as of deadAt events
 	deadAt int
+
+	open   map[string]*Blocker // what is not over before a step that is, as of openAt events
+	openAt int
 
 	states    map[string][]string // of the elements of each list, as of statesAt events
 	statesAt  int
@@ -92,7 +98,7 @@ type decider struct {
 }
 
 func newDecider(p *playbook.Playbook, s *State, w World) *decider {
-	return &decider{fold: *newFold(s), p: p, w: w, now: w.Now.UTC().Round(0)}
+	return &decider{fold: *newFold(s), p: p, w: w, now: w.Now.UTC().Round(0), untouched: Step{Status: Waiting}}
 }
 
 // emit applies body to the working state and adds it to the decision.
@@ -162,12 +168,12 @@ func (d *decider) handle(in Input) *errs.Error {
 
 // handleEnded answers what comes after the end: people get a refusal, the rest is a repeat.
 func (d *decider) handleEnded(in Input) *errs.Error {
-	switch in.(type) {
+	switch in := in.(type) {
 	case Vote, Answer, Command:
 		return refuse(errs.Conflict, "%s has ended: %s", d.s.Name, d.s.Outcome).
 			Hint("it was over at %s; start a new run if there is more to do", d.s.EndedAt.Format(time.RFC3339))
 	case TimerFired:
-		d.clearTimer(in.(TimerFired).ID)
+		d.clearTimer(in.ID)
 	}
 	return nil
 }
@@ -192,6 +198,7 @@ func (d *decider) start(in Start) *errs.Error {
 		return err
 	}
 	in.Inputs = inputs
+	in.Inherited = inherited(d.p, in.Inherited)
 	d.s.Start = in // the name is made from it
 	name := d.p.Name + "/" + in.ID
 	if d.p.RunName != nil {

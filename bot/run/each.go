@@ -17,6 +17,25 @@ func (d *decider) beginEach(in *inst) {
 		return
 	}
 	d.relist(in, keys, items)
+	d.eachAgain(in)
+}
+
+// eachAgain lets a new attempt of a list try again what failed in its elements; what is done
+// stays done.
+func (d *decider) eachAgain(in *inst) {
+	again := "its list is tried again"
+	for _, sub := range slices.Clone(d.instances()) {
+		if st := d.at(sub.path).Status; !under(sub.path, in.path) || st != Stuck && st != FailedSt {
+			continue
+		}
+		after := d.after(sub.path)
+		d.staleWith(StepStale{Step: sub.path, Because: again, Forget: true})
+		for _, path := range after {
+			if under(path, in.path) {
+				d.staleStep(path, again)
+			}
+		}
+	}
 }
 
 // elements evaluates the list of an each: its keys in order, and the elements by key.
@@ -322,7 +341,20 @@ func (d *decider) lookEach(in *inst, st *Step) {
 		d.done(in, map[string]any{"items": items})
 		return
 	}
-	d.stuck(in.path, strings.Join(bad, ", "))
+	if in.def.OnFail == nil || d.asksAboutFreeze(in) {
+		d.stuck(in.path, strings.Join(bad, ", "))
+		return
+	}
+	d.fail(in, "any", strings.Join(bad, ", "))
+}
+
+// asksAboutFreeze reports whether a step of an element is stuck because a person has to say
+// whether it starts in spite of a freeze: that is no failure.
+func (d *decider) asksAboutFreeze(in *inst) bool {
+	return slices.ContainsFunc(d.instances(), func(sub *inst) bool {
+		st := d.at(sub.path)
+		return under(sub.path, in.path) && st.Status == Stuck && strings.HasPrefix(st.On, "freeze ")
+	})
 }
 
 // items is what expressions see of the elements: key, state, the element, and what each step of

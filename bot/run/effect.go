@@ -20,6 +20,7 @@ const (
 	StartRun        = "slipway.start_run@1"         // start a child
 	TellRun         = "slipway.tell_run@1"          // tell a child to hold, resume or abort
 	Remind          = "slipway.remind@1"            // remind those that a step waits for
+	SetRow          = "ledger.set@1"                // set columns of a row; steps may name it too
 )
 
 // intent is what an effect has besides its step, action and inputs.
@@ -59,7 +60,7 @@ func (d *decider) intend(path string, purpose Purpose, ref string, inputs map[st
 	}
 	forget := false
 	switch purpose {
-	case ForPoll, ForConfirm, ForMessage, ForClosing, ForRemind, ForTell, ForGuard, ForAgain, ForBack, ForUndo, ForChild, ForAdopt:
+	case ForPoll, ForConfirm, ForMessage, ForClosing, ForRemind, ForTell, ForGuard, ForAgain, ForBack, ForUndo, ForChild, ForAdopt, ForRow:
 		forget = true
 	case ForStep:
 		if in := d.find(path); in != nil && in.def.Do != nil {
@@ -107,11 +108,20 @@ func (d *decider) result(r Result) *errs.Error {
 			ended.Outcome = Fail
 		}
 	}
+	if ended.Outcome == Doubtful && d.onlyReads(e.Step) && e.For == ForStep {
+		// Nothing can have happened: it could not be read, and may be read again.
+		ended.Outcome, ended.Class = Fail, orElse(ended.Class, "unavailable")
+	}
 	if e.ProbeOnly && e.For == ForStep && ended.Outcome != OK {
 		ended.Outcome, ended.Message = Doubtful, "a probe does not find it"+colon(r.Message)
 	}
+	doubted := d.at(e.Step).Status == InDoubt && d.at(e.Step).Effect == r.Key
 	d.emit(ended)
 	if ended.Outcome == Doubtful {
+		return nil
+	}
+	if in != nil && doubted { // it was tried again after a doubt
+		d.afterDoubt(in, e, ended)
 		return nil
 	}
 	if in == nil {
@@ -155,6 +165,10 @@ func (d *decider) result(r Result) *errs.Error {
 		d.guardRead(in, e, ended)
 	case ForAdopt:
 		d.adoptProbed(in, e, ended)
+	case ForRow:
+		if ended.Outcome != OK && d.at(in.path).Status == Running {
+			d.emit(StepWaits{in.path, "", "an answer could not be noted in its row" + colon(r.Message)})
+		}
 	}
 	return nil
 }
@@ -281,12 +295,40 @@ func (d *decider) toRollBack(in *inst) []undoable {
 		return nil
 	}
 	return d.undoables(func(path string, def *playbook.Step) bool {
-		if def.Do.Contract.Undo == "" || !slices.Contains(in.def.OnFail.Undo, def.Path) {
-			return false
-		}
-		// In the body of an each, only the same element is rolled back.
-		return in.in == nil || def.Parent != in.def.Parent || strings.HasPrefix(path, in.in.path+"/")
+		return def.Do.Contract.Undo != "" && rollsBack(in, path, def)
 	})
+}
+
+// rollsBack reports whether on_fail of in names the step, or a list that holds it. In the body
+// of an each, only the same element is rolled back.
+func rollsBack(in *inst, path string, def *playbook.Step) bool {
+	if in.def.OnFail == nil || in.in != nil && strings.HasPrefix(def.Path, in.def.Parent.Path+"/") && !strings.HasPrefix(path, in.in.path+"/") {
+		return false
+	}
+	for s := def; s != nil; s = s.Parent {
+		if slices.Contains(in.def.OnFail.Undo, s.Path) {
+			return true
+		}
+	}
+	return false
+}
+
+// halfDone names the steps that a rollback of in leaves to a person: they failed, so nobody knows
+// how much of them was done, and only what ended well is undone.
+func (d *decider) halfDone(in *inst) []string {
+	var out []string
+	for _, i := range d.instances() {
+		st := d.at(i.path)
+		failed := st.Status == FailedSt || st.Status == Stuck || i.path == in.path
+		if i.def.Do == nil || st.Attempt == 0 || !failed || d.onlyReads(i.path) || !rollsBack(in, i.path, i.def) {
+			continue
+		}
+		key, _ := d.key(i.path, st.Digest)
+		if past := st.Past[key]; past == nil || past.Undone {
+			out = append(out, i.path)
+		}
+	}
+	return out
 }
 
 func (d *decider) rollbackLeft(in *inst) bool {
@@ -298,15 +340,16 @@ func (d *decider) rollback(in *inst) {
 	if d.inFlight(in.path, ForBack) != nil {
 		return
 	}
-	for _, u := range d.toRollBack(in) {
-		ref, inputs, ok := undoOf(u.def.Do.Contract, u.effect)
-		if !ok {
-			d.stuck(in.path, "the rollback of "+u.path+" cannot be made from its inputs and result")
-			return
-		}
-		d.intendUndo(in.path, ForBack, ref, inputs, u)
+	left := d.toRollBack(in)
+	if len(left) == 0 {
 		return
 	}
+	ref, inputs, ok := undoOf(left[0].def.Do.Contract, left[0].effect)
+	if !ok {
+		d.stuck(in.path, "the rollback of "+left[0].path+" cannot be made from its inputs and result")
+		return
+	}
+	d.intendUndo(in.path, ForBack, ref, inputs, left[0])
 }
 
 func (d *decider) intendUndo(path string, purpose Purpose, ref string, inputs []byte, u undoable) {

@@ -41,6 +41,7 @@ const (
 	ForBack    Purpose = "rollback" // on_fail: undo
 	ForGuard   Purpose = "guard"    // a guard's fact is read again
 	ForAdopt   Purpose = "adopt"    // was it done already?
+	ForRow     Purpose = "row"      // the answer of a member is noted in its row
 )
 
 // Body is what an event says. The set is closed.
@@ -58,6 +59,7 @@ type StepStarted struct {
 	Attempt int            `json:"attempt"`
 	Inputs  map[string]any `json:"inputs,omitempty"` // evaluated
 	Digest  string         `json:"digest"`           // of the canonical inputs
+	Saw     map[string]any `json:"saw,omitempty"`    // the counters of ledgers that it reads: later rows do not make it stale
 }
 
 // StepDone ends an attempt well. Adopted: a probe found it done by others.
@@ -214,6 +216,8 @@ type Answered struct {
 	Member string         `json:"member,omitempty"`
 	Values map[string]any `json:"values"`
 	Late   bool           `json:"late,omitempty"`
+
+	For people.PersonID `json:"for,omitempty"` // the person who was asked, when another answered on their behalf
 }
 
 // Appointed fills a role in the run. Empty persons: the role is empty again.
@@ -296,6 +300,7 @@ type LockReleased struct {
 	Lock  string `json:"lock"`
 	Scope string `json:"scope"`
 	Why   string `json:"why,omitempty"`
+	First string `json:"first,omitempty"` // lock take: the run whose claim goes before all others
 }
 
 // Listed fixes the elements of an each when it starts, or what changed of a living one.

@@ -73,7 +73,14 @@ func (d *decider) openGate(in *inst) {
 	if !m.Expires.IsZero() {
 		d.emit(TimerSet{"expire/" + in.path, m.Expires})
 	}
-	inputs := map[string]any{"step": in.path, "number": int64(m.Number), "digest": string(digest), "manifest": string(text),
+	d.askPeople(in)
+}
+
+// askPeople posts the message of an open gate.
+func (d *decider) askPeople(in *inst) {
+	st := d.at(in.path)
+	m := st.Gate.Manifest
+	inputs := map[string]any{"step": in.path, "number": int64(m.Number), "digest": string(st.Gate.Digest),
 		"rule": m.Rule, "run": d.s.ID, "name": d.s.Name}
 	if say, _ := st.Inputs["say"].(string); say != "" {
 		inputs["say"] = say

@@ -68,7 +68,7 @@ func (d *decider) guardRead(in *inst, e *Effect, r EffectEnded) {
 		err = fmt.Errorf("%s", orElse(r.Message, "it could not be read"))
 	}
 	if err == nil {
-		value, err = g.Value.Eval(d.scope(in, map[string]any{lastWord(g.Watch): out}))
+		value, err = g.Value.Eval(d.scope(in, map[string]any{g.As: out}))
 	}
 	if err != nil {
 		d.stuck(in.path, "the guard "+g.Name+" cannot be read: "+errs.Text(err))

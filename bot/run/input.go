@@ -16,6 +16,10 @@ type World struct {
 	Directory people.Directory
 	Calendar  calendar.Calendar
 	Locks     map[string]Lock // those that are held or queued for, by name
+
+	// Free, when it is set, gives conditions a value of its own; see Decide of [playbook.Scope]. It is
+	// nil for every real run.
+	Free func(expr string) (value, known bool)
 }
 
 // Lock is an exclusive resource: first come, first served.
@@ -29,11 +33,14 @@ type Lock struct {
 // Claim is one scope of one run that holds or waits for a lock.
 type Claim struct {
 	Run      string    `json:"run,omitempty"`
-	Name     string    `json:"name,omitempty"`  // of the run, for people; "a private run" to outsiders is the renderer's care
+	Name     string    `json:"name,omitempty"`  // of the run, for people; [PrivateRun] for one that outsiders must not see
 	Scope    string    `json:"scope,omitempty"` // path of the step whose body holds it; "" the whole run
 	Priority int       `json:"priority,omitempty"`
 	Since    time.Time `json:"since,omitzero"`
 }
+
+// PrivateRun is the name of every private run in the table of locks, which all runs read.
+const PrivateRun = "a private run"
 
 // Input is something that happened to a run. The set of inputs is closed.
 type Input interface{ input() }
@@ -53,6 +60,10 @@ type Start struct {
 	Parent    string // id of the run that called it
 	Via       string // the delivery it came through
 	Priority  int    // for locks: higher goes first; from the offer's entry that started it
+
+	// Inherited are the roles filled in the parent; those that the playbook declares or uses are
+	// kept, as they are at the start.
+	Inherited map[string][]people.PersonID `json:",omitempty"`
 }
 
 // Result is how an effect ended, or what a probe found.
@@ -157,6 +168,7 @@ type Command struct {
 	Values            map[string]any // changed inputs of retry --from and rename; a doubt's answer under "answer"
 	Now               bool           // hold --now
 	Lock              string         // lock take: the lock that another run takes from this one
+	First             string         // lock take: id of the run that goes first; "": whoever has waited longest
 	Items             []string       // undo: items confirmed; empty: all
 	Child             string         // offer: id of the child to start
 	Entry             string         // offer: which entry
@@ -173,6 +185,7 @@ type Triggered struct {
 	Entry  string
 	Child  string         // its id; "": made from the run's
 	Values map[string]any // inputs that the entry does not give
+	Fact   map[string]any // what the entry's expressions call fact; nil for a schedule
 	Why    string
 }
 

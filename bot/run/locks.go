@@ -1,6 +1,8 @@
 package run
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -38,11 +40,22 @@ func (l Lock) After(body Body, run string) Lock {
 			l.Holder = Claim{}
 		}
 		l.Queue = slices.DeleteFunc(slices.Clone(l.Queue), func(c Claim) bool { return same(c, b.Scope) })
+		if b.First != "" {
+			slices.SortStableFunc(l.Queue, func(x, y Claim) int { return cmp.Compare(behind(x, b.First), behind(y, b.First)) })
+		}
 	default:
 		return l
 	}
 	l.Version++
 	return l
+}
+
+// behind is 0 for the claims of the run that goes first, and 1 for all others.
+func behind(c Claim, first string) int {
+	if c.Run == first {
+		return 0
+	}
+	return 1
 }
 
 // Free reports whether nobody holds the lock.
@@ -72,7 +85,7 @@ func (d *decider) emitLock(name string, body Body) {
 }
 
 func (d *decider) release(name, scope, why string) {
-	d.emitLock(name, LockReleased{name, scope, why})
+	d.emitLock(name, LockReleased{Lock: name, Scope: scope, Why: why})
 }
 
 // wanted lists the locks of a scope that the run does not hold yet, by name. A lock that an
@@ -121,7 +134,11 @@ func (d *decider) inTheWay(name, scope string) (Claim, bool) {
 }
 
 func (d *decider) claim(scope string) Claim {
-	return Claim{Run: d.s.ID, Name: d.s.Name, Scope: scope, Priority: d.s.Priority, Since: d.now}
+	name := d.s.Name
+	if d.s.Private {
+		name = PrivateRun
+	}
+	return Claim{Run: d.s.ID, Name: name, Scope: scope, Priority: d.s.Priority, Since: d.now}
 }
 
 // take takes all locks of a scope at once, in the order of their names, or queues for each. It
@@ -167,7 +184,7 @@ func (d *decider) takeLocks(in *inst) bool {
 
 func lockedBy(name string, by Claim) string {
 	text := "the lock " + name + " is held by " + by.Name
-	if by.Scope != "" {
+	if by.Scope != "" && by.Name != PrivateRun {
 		text += " (" + by.Scope + ")"
 	}
 	if !by.Since.IsZero() {
@@ -254,6 +271,10 @@ func (d *decider) yield(c Command) *errs.Error {
 	if strings.TrimSpace(c.Reason) == "" {
 		return refuse(errs.Invalid, "taking a lock needs a reason").Hint("say why the other run goes first")
 	}
+	first, refusal := d.taker(c)
+	if refusal != nil {
+		return refusal
+	}
 	if step, doubtful := d.effectUnder(scope); step != "" {
 		word := "in flight"
 		if doubtful {
@@ -262,9 +283,30 @@ func (d *decider) yield(c Command) *errs.Error {
 		return refuse(errs.Conflict, "an effect of %s under the lock %s is %s", step, c.Lock, word).
 			Hint("wait for it, or settle the doubt first: `why %s`", step)
 	}
-	d.giveUp(scope, "the lock "+c.Lock+" was taken by "+string(c.Person)+": "+c.Reason)
-	d.reply = "the lock " + c.Lock + " is given up"
+	why := fmt.Sprintf("%s took the lock %s for %s: %s", c.Person, c.Lock, first.Name, c.Reason)
+	d.emitLock(c.Lock, LockReleased{Lock: c.Lock, Scope: scope, Why: why, First: first.Run})
+	d.giveUp(scope, why)
+	if scope == "" { // what the run does, it does under this lock
+		for _, in := range d.instances() {
+			d.staleStep(in.path, why)
+		}
+	}
+	d.reply = fmt.Sprintf("%s gives up the lock %s; %s goes first", d.s.Name, c.Lock, first.Name)
 	return nil
+}
+
+// taker is the claim that gets a lock which is taken from this run.
+func (d *decider) taker(c Command) (Claim, *errs.Error) {
+	queue := d.lock(c.Lock).Queue
+	for _, q := range queue {
+		if q.Run != d.s.ID && (c.First == "" || q.Run == c.First) {
+			return q, nil
+		}
+	}
+	if c.First != "" {
+		return Claim{}, refuse(errs.Conflict, "that run does not wait for the lock %s", c.Lock).Hint("`lock show %s` tells who does", c.Lock)
+	}
+	return Claim{Name: "whoever asks first"}, nil
 }
 
 // effectUnder finds an effect in flight or doubtful within the scope.

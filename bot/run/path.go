@@ -109,11 +109,8 @@ func (d *decider) at(path string) *Step {
 	if st := d.s.Steps[path]; st != nil {
 		return st
 	}
-	return &untouched
+	return &d.untouched
 }
-
-// untouched is every step of which no event has spoken. It is never written.
-var untouched = Step{Status: Waiting}
 
 func settledWell(s StepStatus) bool { return s == Done || s == Adopted || s == SkippedSt }
 

@@ -40,7 +40,7 @@ func (d *decider) has(role string, p people.PersonID) bool {
 // readRole records the version of a role. A role that is filled in the run is guarded by the
 // run's own sequence.
 func (d *decider) readRole(role string) {
-	if slices.ContainsFunc(d.p.Roles, func(r playbook.Role) bool { return r.Name == role }) {
+	if _, inherited := d.s.Inherited[role]; inherited || slices.ContainsFunc(d.p.Roles, func(r playbook.Role) bool { return r.Name == role }) {
 		return
 	}
 	d.read("role", d.s.Project+"/"+role, d.w.Directory.Version(d.s.Project, role))
@@ -132,6 +132,18 @@ func (d *decider) appoint(c Command) *errs.Error {
 		}
 		return refuse(errs.Denied, "%s may not appoint %s", c.Person, article(role.Name)).Hint("%s may", hint)
 	}
+	held := d.s.Filled[role.Name]
+	if remove, _ := c.Values["remove"].(bool); remove {
+		if c.To == "" {
+			return refuse(errs.Invalid, "it is not said who is removed").Hint("name the person; without --remove and a name, the role is emptied")
+		}
+		if !slices.Contains(held, c.To) {
+			return refuse(errs.Conflict, "%s is not %s", c.To, article(role.Name)).Hint("%s", d.whoHas(role.Name))
+		}
+		d.emit(Appointed{role.Name, slices.DeleteFunc(slices.Clone(held), func(p people.PersonID) bool { return p == c.To })})
+		d.reply = string(c.To) + " is not " + article(role.Name) + " any more"
+		return nil
+	}
 	if c.To == "" {
 		if len(d.s.Filled[role.Name]) == 0 {
 			d.reply = "nobody is " + article(role.Name) + " now"
@@ -144,16 +156,64 @@ func (d *decider) appoint(c Command) *errs.Error {
 	if err := d.person(c.To); err != nil {
 		return err
 	}
-	if slices.Equal(d.s.Filled[role.Name], []people.PersonID{c.To}) {
+	if len(held) == 1 && held[0] == c.To || role.Many && slices.Contains(held, c.To) {
 		d.reply = string(c.To) + " is " + article(role.Name) + " already"
 		return nil
 	}
 	if d.s.Private && !slices.Contains(d.s.Circle, c.To) && c.To != d.s.Requester {
 		return refuse(errs.Denied, "%s is not in the circle of this private run", c.To)
 	}
-	d.emit(Appointed{role.Name, []people.PersonID{c.To}})
+	d.emit(Appointed{role.Name, appointed(role, held, c.To)})
 	d.reply = string(c.To) + " is " + article(role.Name) + " now"
 	return nil
+}
+
+// appointed is who holds the role after these were appointed too: one person follows on the one
+// before, and several persons are added to each other.
+func appointed(role playbook.Role, held []people.PersonID, who ...people.PersonID) []people.PersonID {
+	if !role.Many {
+		return who
+	}
+	out := append(slices.Clone(held), who...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// fill gives a declared role to those whom an ask named, in place of those whom its answer
+// named before.
+func (d *decider) fill(name string, values, before map[string]any) *errs.Error {
+	i := slices.IndexFunc(d.p.Roles, func(r playbook.Role) bool { return r.Name == name })
+	if i < 0 {
+		return refuse(errs.NotFound, "%s declares no role %q", d.p.Name, name)
+	}
+	who := named(values)
+	for _, id := range who {
+		if d.person(id) != nil {
+			return refuse(errs.Invalid, "%q is not a person who can be %s", id, article(name)).Hint("give the id of a person")
+		}
+	}
+	if len(who) == 0 {
+		return refuse(errs.Invalid, "nobody is named who could be %s", article(name)).Hint("give the id of a person")
+	}
+	was := named(before)
+	held := slices.DeleteFunc(slices.Clone(d.s.Filled[name]), func(p people.PersonID) bool { return slices.Contains(was, p) })
+	d.emit(Appointed{name, appointed(d.p.Roles[i], held, who...)})
+	return nil
+}
+
+// named lists the persons in an answer that fills a role.
+func named(values map[string]any) []people.PersonID {
+	var out []people.PersonID
+	if id, ok := values["person"].(string); ok {
+		out = append(out, people.PersonID(id))
+	}
+	list, _ := values["persons"].([]any)
+	for _, v := range list {
+		if id, ok := v.(string); ok && !slices.Contains(out, people.PersonID(id)) {
+			out = append(out, people.PersonID(id))
+		}
+	}
+	return out
 }
 
 func (d *decider) person(id people.PersonID) *errs.Error {
@@ -162,6 +222,22 @@ func (d *decider) person(id people.PersonID) *errs.Error {
 		return refuse(errs.Invalid, "%q is not a person who can act here", id).Hint("give the id of a person")
 	}
 	return nil
+}
+
+// inherited are the roles of a parent that the playbook declares or uses; one that starts runs
+// itself hands all of them on.
+func inherited(p *playbook.Playbook, filled map[string][]people.PersonID) map[string][]people.PersonID {
+	used := p.RoleNames()
+	var out map[string][]people.PersonID
+	for role, held := range filled {
+		if len(held) > 0 && (slices.Contains(used, role) || p.StartsRuns()) {
+			if out == nil {
+				out = map[string][]people.PersonID{}
+			}
+			out[role] = held
+		}
+	}
+	return out
 }
 
 // handOver makes another person the requester. A gate that excludes the requester goes on

@@ -108,7 +108,6 @@ func TestRandomStories(t *testing.T) {
 				}
 			}
 			for _, e := range w.last.Events {
-				if in, ok := e.Body.(EffectIntended); ok && in.Action == "t.push@1" && in.For == ForStep { println("PUSH") }
 				if in, ok := e.Body.(EffectIntended); ok && in.Action == "t.push@1" && in.For == ForStep && !approvedBefore(w, e) {
 					t.Fatalf("push was intended without an approved gate; log ends with %+v", w.log[max(0, len(w.log)-6):])
 				}

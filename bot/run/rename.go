@@ -178,26 +178,45 @@ func (d *decider) migrate(c Command) *errs.Error {
 		d.reply = d.s.Name + " uses that playbook already"
 		return nil
 	}
-	for _, path := range sortedNames(d.s.Steps) {
-		switch st := d.s.Steps[path]; st.Status {
-		case Running, InDoubt, Stuck:
-			if def := d.p.Step(DeclaredPath(path)); def == nil || st.Gate != nil && def.Kind != playbook.GateK {
-				return refuse(errs.Conflict, "%s is %s, and the new playbook does not have it", path, st.Status).
-					Hint("let it end first, or abort the run")
-			}
-		}
+	if lost := Vanished(d.p, d.s); len(lost) > 0 {
+		st := d.s.Steps[lost[0]]
+		return refuse(errs.Conflict, "%s is %s, and the new playbook does not have it", lost[0], st.Status).
+			Hint("keep the step in the new playbook, or abort the run")
 	}
 	if step, _ := d.effectUnder(""); step != "" {
 		return refuse(errs.Conflict, "an effect of %s is under way", step).Hint("wait for its outcome, or settle its doubt")
 	}
 	d.emit(Migrated{Playbook: next, Closure: closure, Profile: profile, What: c.Reason})
+	why := "the run was moved to another playbook"
+	behind := map[string]bool{} // a gate that is asked anew: what people do there waits for it
 	for _, in := range slices.Clone(d.instances()) {
 		st := d.at(in.path)
-		if st.Status == Running && in.def.Kind != playbook.GateK {
+		if st.Status == Running && in.def.Kind != playbook.GateK && !behind[in.path] {
 			continue
 		}
-		d.staleStep(in.path, "the run was moved to another playbook")
+		if in.def.Kind == playbook.GateK && st.Status == Done {
+			for _, path := range d.after(in.path) {
+				behind[path] = !d.childRuns(path)
+			}
+		}
+		d.staleStep(in.path, why)
 	}
 	d.reply = "moved; what is unchanged keeps its result, and gates are asked anew"
 	return nil
+}
+
+// Vanished lists the steps of a run that have begun and that p does not have, or has as a step
+// of another kind: a run cannot be moved to p while there are any. Their effects would be lost.
+func Vanished(p *playbook.Playbook, s *State) []string {
+	var out []string
+	for _, path := range sortedNames(s.Steps) {
+		st := s.Steps[path]
+		if st.Status == Waiting && st.Attempt == 0 || st.Status == SkippedSt || st.Status == WithdrawnSt {
+			continue
+		}
+		if def := p.Step(DeclaredPath(path)); def == nil || st.Gate != nil && def.Kind != playbook.GateK {
+			out = append(out, path)
+		}
+	}
+	return out
 }

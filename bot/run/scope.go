@@ -15,7 +15,7 @@ import (
 
 // scope is what the expressions of in see, with further locals. in is nil for those of the run.
 func (d *decider) scope(in *inst, more map[string]any) playbook.Scope {
-	locals := map[string]any{"roles": d.roles(), "ledgers": d.ledgers()}
+	locals := map[string]any{"roles": d.roles(), "ledgers": d.ledgersFor(in)}
 	if in != nil {
 		for e := in.in; e != nil; e = e.each.in {
 			locals[e.each.def.Each.As] = e.item
@@ -37,6 +37,7 @@ func (d *decider) scope(in *inst, more map[string]any) playbook.Scope {
 		},
 		Locals: locals,
 		Now:    d.now,
+		Decide: d.w.Free,
 	}
 }
 
@@ -49,6 +50,41 @@ func (d *decider) roles() map[string]any {
 			list = append(list, string(id))
 		}
 		out[r.Name] = list
+	}
+	return out
+}
+
+// ledgersFor is what in sees of the ledgers: a step that is examined again sees what it saw when
+// it started, for later rows are no reason to do it anew (SEMANTICS §2).
+func (d *decider) ledgersFor(in *inst) map[string]any {
+	if in != nil && d.anew != in.path {
+		if st := d.s.Steps[in.path]; st != nil && st.Status == Waiting && st.Prior != nil && st.Prior.Saw != nil {
+			now := d.ledgers()
+			for name, l := range st.Prior.Saw {
+				now[name] = l
+			}
+			return now
+		}
+	}
+	return d.ledgers()
+}
+
+// sees is what a step that starts now sees of the ledgers that it names; nil when it names none.
+func (d *decider) sees(in *inst) map[string]any {
+	if len(d.p.Ledgers) == 0 {
+		return nil
+	}
+	var out map[string]any
+	all := d.ledgers()
+	for _, text := range texts(in.def) {
+		for name, l := range all {
+			if mentionsWord(text, "ledgers."+name) {
+				if out == nil {
+					out = map[string]any{}
+				}
+				out[name] = l
+			}
+		}
 	}
 	return out
 }
@@ -77,8 +113,11 @@ func (d *decider) ledgers() map[string]any {
 func (d *decider) directory() people.Directory {
 	if !d.hasDir {
 		d.dir, d.hasDir = d.w.Directory, true
-		if len(d.p.Roles) > 0 {
+		if len(d.p.Roles) > 0 || len(d.s.Inherited) > 0 {
 			filled := make(map[string][]people.PersonID, len(d.p.Roles))
+			for role := range d.s.Inherited {
+				filled[role] = d.s.Filled[role]
+			}
 			for _, r := range d.p.Roles {
 				filled[r.Name] = d.s.Filled[r.Name]
 			}

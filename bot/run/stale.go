@@ -19,6 +19,9 @@ func (d *decider) staleWith(b StepStale) {
 	if st == nil || st.Status == WithdrawnSt {
 		return
 	}
+	if e := d.s.Effects[st.Effect]; st.Status == InDoubt && e != nil {
+		return // set back, the doubt would be forgotten; it is examined again when a person has settled it
+	}
 	if st.Status == Waiting && st.RetryAt.IsZero() && !b.Forget && b.Despite == "" {
 		return
 	}
@@ -32,6 +35,21 @@ func (d *decider) staleWith(b StepStale) {
 	d.emit(b)
 }
 
+// changedMeanwhile sets back a step of an element that was in doubt while its element changed.
+func (d *decider) changedMeanwhile(in *inst) {
+	st := d.at(in.path)
+	if in.in == nil || st.Status != Done || d.sees(in) != nil {
+		return
+	}
+	inputs, err := d.inputsOf(in)
+	if err != nil {
+		return
+	}
+	if _, digest := canonical(inputs); digest != st.Digest {
+		d.staleStep(in.path, "its element has other values now")
+	}
+}
+
 // staleAfter sets back everything that comes after the instance at path.
 func (d *decider) staleAfter(path, because string) {
 	for _, p := range d.after(path) {
@@ -40,17 +58,27 @@ func (d *decider) staleAfter(path, because string) {
 }
 
 // after lists the instances that come after the one at path, in order: those that need it or
-// read it, the branches it leads to, the list that holds it, and so on from each.
+// read it, the branches it leads to, the list that holds it, and so on from each. The steps of an
+// element come after all that their list comes after, but not after the other elements, though
+// the list itself does.
 func (d *decider) after(path string) []string {
 	all := d.instances()
 	reached := map[string]bool{path: true}
+	begins := map[string]bool{} // lists that cannot begin before path is over, and so their elements
 	for changed := true; changed; {
 		changed = false
 		for _, in := range all {
-			if reached[in.path] || !d.follows(in, reached) {
+			list := in.def.Kind == playbook.Each
+			if in.path == path || reached[in.path] && (!list || begins[in.path]) {
+				continue
+			}
+			if !d.follows(in, reached) && (in.in == nil || !begins[in.in.each.path]) {
 				continue
 			}
 			reached[in.path] = true
+			if list {
+				begins[in.path] = true
+			}
 			changed = true
 		}
 		// An each comes after every step of its elements.
@@ -205,7 +233,7 @@ func texts(def *playbook.Step) []string {
 		add(def.Gate.Binds...)
 		add(def.Gate.Say)
 	case playbook.Ask:
-		add(def.Ask.Prompt)
+		add(def.Ask.Prompt, def.Ask.Person)
 	case playbook.Wait:
 		with(def.Wait.With)
 		add(def.Wait.At)
@@ -215,7 +243,7 @@ func texts(def *playbook.Step) []string {
 	case playbook.Call:
 		with(def.Call.With)
 	case playbook.ByHand:
-		add(def.ByHand.Text)
+		add(def.ByHand.Text, def.ByHand.Person)
 		cond(def.ByHand.Until)
 		if def.ByHand.Probe != nil {
 			with(def.ByHand.Probe.With)

@@ -70,6 +70,7 @@ type Step struct {
 	Since       time.Time                  `json:"since,omitzero"` // of the status
 	Inputs      map[string]any             `json:"inputs,omitempty"`
 	Digest      string                     `json:"digest,omitempty"` // of the inputs
+	Saw         map[string]any             `json:"saw,omitempty"`    // the counters of ledgers that it read, as they were when it started
 	Output      map[string]any             `json:"output,omitempty"`
 	Message     string                     `json:"message,omitempty"`  // failure, stuck, skipped, waits: why
 	On          string                     `json:"on,omitempty"`       // what a waiting step waits on: "lock archive/stable"
@@ -99,6 +100,7 @@ type Prior struct {
 	Digest string         `json:"digest"`
 	Output map[string]any `json:"output,omitempty"`
 	Gate   *Gate          `json:"gate,omitempty"`
+	Saw    map[string]any `json:"saw,omitempty"`
 }
 
 // StepStatus is where a step stands.

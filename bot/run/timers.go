@@ -31,9 +31,8 @@ func (d *decider) timer(id string) {
 		case st.Status != Running:
 		case in.def.Kind == playbook.Wait:
 			d.done(in, map[string]any{"at": st.Inputs["at"]})
-		case in.def.Kind == playbook.Collect:
-			d.done(in, map[string]any{"answers": answers(st)})
 		}
+		// The answers of a collect are taken by the look that follows.
 	case "expire":
 		if d.s.Status == Live || d.s.Status == OnHold {
 			d.expired(in)

@@ -8,6 +8,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/people"
 	"slipway/bot/playbook"
 )
 
@@ -121,8 +122,38 @@ func (d *decider) answer(a Answer) *errs.Error {
 	return refuse(errs.Invalid, "%s asks nothing: it is a %s step", a.Step, in.def.Kind).Hint("%s", d.stepsHint())
 }
 
-// answerer checks that the person holds the role that is asked.
-func (d *decider) answerer(in *inst, of string, a Answer) *errs.Error {
+// answerer checks that the person holds the role that is asked, or is the one person who is
+// asked. For that person a release manager or an admin may answer too; behalf names the person.
+func (d *decider) answerer(in *inst, of string, a Answer) (behalf people.PersonID, refusal *errs.Error) {
+	if asked := d.asked(in); asked != "" {
+		switch {
+		case a.Person == asked:
+			return "", nil
+		case d.has(ReleaseManager, a.Person) || d.has(people.Admin, a.Person):
+			return asked, nil
+		}
+		return "", refuse(errs.Denied, "%s asks %s, and nobody else", in.path, asked).Hint("on behalf of %s: %s, or an admin", asked, d.whoHas(ReleaseManager))
+	}
+	return "", d.holder(in, of, a)
+}
+
+// asked is the one person whom the step addresses, or "".
+func (d *decider) asked(in *inst) people.PersonID {
+	id, _ := d.at(in.path).Inputs["person"].(string)
+	return people.PersonID(id)
+}
+
+// askable stops a step that addresses nobody who could answer.
+func (d *decider) askable(in *inst) {
+	if in.def.Ask != nil && in.def.Ask.Person == nil || in.def.ByHand != nil && in.def.ByHand.Person == nil {
+		return
+	}
+	if id := d.asked(in); d.person(id) != nil {
+		d.stuck(in.path, fmt.Sprintf("it asks %q, who is not a person that can act here", id))
+	}
+}
+
+func (d *decider) holder(in *inst, of string, a Answer) *errs.Error {
 	if of == "requester" && d.isRequester(a.Person) || of != "requester" && d.has(of, a.Person) {
 		return nil
 	}
@@ -141,7 +172,8 @@ func article(role string) string {
 
 func (d *decider) answerAsk(in *inst, a Answer) *errs.Error {
 	part := in.def.Ask
-	if err := d.answerer(in, part.Of, a); err != nil {
+	behalf, err := d.answerer(in, part.Of, a)
+	if err != nil {
 		return err
 	}
 	values, bad := fit("field", part.Fields, a.Values, true)
@@ -153,16 +185,16 @@ func (d *decider) answerAsk(in *inst, a Answer) *errs.Error {
 		return bad
 	}
 	if part.Fills != "" {
-		if err := d.fill(part.Fills, values["person"]); err != nil {
+		if err := d.fill(part.Fills, values, st.Output); err != nil {
 			return err
 		}
 	}
 	changed := st.Status == Done
-	d.emit(Answered{Step: in.path, Values: values})
+	d.emit(Answered{Step: in.path, Values: values, For: behalf})
 	output := maps.Clone(values)
 	output["by"] = string(a.Person)
 	d.done(in, output)
-	d.reply = "thank you, recorded"
+	d.reply = thanks(behalf)
 	if changed {
 		d.staleAfter(in.path, "the answer to "+in.path+" was changed by "+string(a.Person))
 		d.reply = "changed"
@@ -187,7 +219,8 @@ func (d *decider) answerable(in *inst, st *Step) *errs.Error {
 
 func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {
 	part := in.def.ByHand
-	if err := d.answerer(in, part.Of, a); err != nil {
+	behalf, err := d.answerer(in, part.Of, a)
+	if err != nil {
 		return err
 	}
 	values, bad := fit("evidence", part.Evidence, a.Values, true)
@@ -200,9 +233,9 @@ func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {
 	}
 	changed := st.Status == Done
 	if part.Probe == nil {
-		d.emit(Answered{Step: in.path, Values: values})
+		d.emit(Answered{Step: in.path, Values: values, For: behalf})
 		d.done(in, evidence(values, string(a.Person)))
-		d.reply = "thank you, recorded"
+		d.reply = thanks(behalf)
 	} else {
 		inputs, err := eval(part.Probe.With, d.scope(in, map[string]any{"evidence": values}))
 		if err == nil {
@@ -211,9 +244,9 @@ func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {
 		if err != nil {
 			return refuse(errs.Invalid, "the evidence cannot be checked: %s", errs.Text(err))
 		}
-		d.emit(Answered{Step: in.path, Values: values})
+		d.emit(Answered{Step: in.path, Values: values, For: behalf})
 		if changed || st.Status == Stuck {
-			d.emit(StepStarted{Step: in.path, Attempt: st.Attempt, Inputs: st.Inputs, Digest: st.Digest})
+			d.emit(StepStarted{Step: in.path, Attempt: st.Attempt, Inputs: st.Inputs, Digest: st.Digest, Saw: st.Saw})
 		}
 		d.voidEffects(in.path, "there is newer evidence", ForConfirm)
 		d.intend(in.path, ForConfirm, part.Probe.Ref, inputs, intent{})
@@ -224,6 +257,13 @@ func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {
 		d.staleAfter(in.path, "the evidence of "+in.path+" was changed by "+string(a.Person))
 	}
 	return nil
+}
+
+func thanks(behalf people.PersonID) string {
+	if behalf != "" {
+		return "recorded, on behalf of " + string(behalf)
+	}
+	return "thank you, recorded"
 }
 
 func evidence(values map[string]any, by string) map[string]any {
@@ -247,7 +287,7 @@ func (d *decider) confirmed(in *inst, r EffectEnded) {
 	ok := err == nil
 	part := in.def.ByHand
 	if ok && part.Until != nil {
-		ok, err = part.Until.Bool(d.scope(in, map[string]any{lastWord(part.Probe.Ref): out, "evidence": values}))
+		ok, err = part.Until.Bool(d.scope(in, map[string]any{part.As: out, "evidence": values}))
 	}
 	switch {
 	case err != nil:
@@ -257,10 +297,4 @@ func (d *decider) confirmed(in *inst, r EffectEnded) {
 	default:
 		d.done(in, evidence(values, by))
 	}
-}
-
-// lastWord is the name by which expressions know what an action gave: "exists" of "web.exists@1".
-func lastWord(ref string) string {
-	ref, _, _ = strings.Cut(ref, "@")
-	return ref[strings.LastIndexByte(ref, '.')+1:]
 }

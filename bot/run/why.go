@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/bot/gate"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
 )
@@ -24,7 +25,7 @@ type Explanation struct {
 // Awaited is something that waits for persons.
 type Awaited struct {
 	Step    string // "" the run itself
-	Kind    string // gate, ask, by_hand, collect, stuck, doubtful, hold, undo, role
+	Kind    string // gate, ask, by_hand, collect, offer, stuck, doubtful, hold, undo
 	What    string // in words
 	Role    string
 	Persons []people.PersonID // who could do it now, sorted; may be empty
@@ -40,7 +41,7 @@ func Why(p *playbook.Playbook, s *State, w World, path string) Explanation {
 	}
 	in := d.find(path)
 	if st := d.s.Steps[path]; in == nil && st != nil {
-		return Explanation{Step: path, Status: string(st.Status), Since: st.Since, Lines: []string{orElse(st.Message, "its element is gone from the list")}}
+		return d.whyGone(path, st)
 	}
 	if in == nil {
 		return Explanation{Step: path, Lines: []string{"there is no such step; " + d.stepsHint()}}
@@ -58,6 +59,36 @@ func Waits(p *playbook.Playbook, s *State, w World, person people.PersonID) []Aw
 	return slices.DeleteFunc(Who(p, s, w), func(a Awaited) bool { return !slices.Contains(a.Persons, person) })
 }
 
+// GateLines says how the gate at path stands, or how it closed: who counts, who does not and why,
+// and what is still needed. It is nil for a gate that is not open and has not closed.
+func GateLines(p *playbook.Playbook, s *State, w World, path string) []string {
+	d := newDecider(p, s, w)
+	in := d.find(path)
+	if in == nil || in.def.Kind != playbook.GateK {
+		return nil
+	}
+	st := d.at(path)
+	switch {
+	case st.Gate == nil:
+		return nil
+	case st.Gate.Verdict != nil:
+		return st.Gate.Verdict.Explain()
+	case st.Status != Running || st.Gate.Digest == "":
+		return nil
+	}
+	var out []string
+	if s.Status == OnHold && s.Hold != nil {
+		out = append(out, "the run is "+held(s.Hold)+"; the gate collects, but does not close")
+	}
+	if st.Gate.Closing > 0 {
+		out = append(out, "the quorum stands; roles and reactions are being read again")
+	}
+	if st.Gate.Note != "" {
+		out = append(out, st.Gate.Note)
+	}
+	return append(out, d.verdict(in, st).Explain()...)
+}
+
 func (d *decider) whyRun() Explanation {
 	e := Explanation{Title: d.s.Name, Status: string(d.s.Status), Since: d.s.Began, Awaited: d.who()}
 	switch d.s.Status {
@@ -70,6 +101,9 @@ func (d *decider) whyRun() Explanation {
 		if d.s.Hold != nil {
 			e.Lines = append(e.Lines, "it is "+held(d.s.Hold))
 		}
+	}
+	if d.s.Adopting {
+		e.Lines = append(e.Lines, "it looks for what was done outside of it; nothing is started meanwhile")
 	}
 	if d.s.Status == Live {
 		if names, err := d.wanted(nil, d.p.Uses); err == nil {
@@ -94,6 +128,9 @@ func (d *decider) whyRun() Explanation {
 		}
 		e.Lines = append(e.Lines, line)
 	}
+	for _, path := range d.goneInDoubt() {
+		e.Lines = append(e.Lines, path+" is "+string(InDoubt)+": "+d.whyGone(path, d.at(path)).Lines[0])
+	}
 	if d.s.Status == Live || d.s.Status == OnHold {
 		e.Lines = append(e.Lines, d.blocksOthers()...)
 	}
@@ -115,7 +152,7 @@ func (d *decider) blocksOthers() []string {
 
 func (d *decider) whyStep(in *inst) Explanation {
 	st := d.at(in.path)
-	e := Explanation{Step: in.path, Title: orElse(in.def.Doc, in.def.ID), Status: string(st.Status), Since: st.Since, Awaited: d.awaited(in, st)}
+	e := Explanation{Step: in.path, Title: in.def.Title(), Status: string(st.Status), Since: st.Since, Awaited: d.awaited(in, st)}
 	add := func(format string, args ...any) { e.Lines = append(e.Lines, fmt.Sprintf(format, args...)) }
 	switch st.Status {
 	case Waiting:
@@ -158,6 +195,13 @@ func (d *decider) whyStep(in *inst) Explanation {
 }
 
 func (d *decider) whyRunning(in *inst, st *Step, add func(string, ...any)) {
+	if d.s.Status == IsAborting {
+		switch in.def.Kind {
+		case playbook.GateK, playbook.Ask, playbook.ByHand, playbook.Collect:
+			add("nobody is asked any more: the run is being aborted: %s", d.s.Why)
+			return
+		}
+	}
 	switch in.def.Kind {
 	case playbook.GateK:
 		if st.Gate == nil || st.Gate.Digest == "" {
@@ -236,6 +280,9 @@ func (d *decider) who() []Awaited {
 	for _, in := range d.instances() {
 		out = append(out, d.awaited(in, d.at(in.path))...)
 	}
+	for _, path := range d.goneInDoubt() {
+		out = append(out, d.inDoubt(path, d.at(path))...)
+	}
 	return out
 }
 
@@ -244,6 +291,14 @@ func (d *decider) steerers() []people.PersonID {
 	out := append(slices.Clone(d.holders("requester")), d.holders(ReleaseManager)...)
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// inDoubt asks persons for their word on an effect, unless it is being tried again.
+func (d *decider) inDoubt(path string, st *Step) []Awaited {
+	if e := d.s.Effects[st.Effect]; e == nil || e.Outcome == "" {
+		return nil
+	}
+	return []Awaited{{Step: path, Kind: "doubtful", What: "say whether " + path + " happened" + colon(st.Message), Persons: d.steerers(), Since: st.Since}}
 }
 
 // awaited says what persons could do about a step now.
@@ -255,7 +310,7 @@ func (d *decider) awaited(in *inst, st *Step) []Awaited {
 	case Stuck:
 		return one("stuck", "", in.path+" is stuck: "+st.Message, d.steerers())
 	case InDoubt:
-		return one("doubtful", "", "say whether "+in.path+" happened"+colon(st.Message), d.steerers())
+		return d.inDoubt(in.path, st)
 	case Running:
 	default:
 		return nil
@@ -269,23 +324,32 @@ func (d *decider) awaited(in *inst, st *Step) []Awaited {
 			return nil
 		}
 		var out []Awaited
-		for _, need := range d.verdict(in, st).Needs {
+		v := d.verdict(in, st)
+		for _, need := range v.Needs {
 			what := fmt.Sprintf("approve %s: %d of %s", in.path, need.Count, need.Role)
 			if need.Why != "" {
 				what += " (" + need.Why + ")"
 			}
 			out = append(out, Awaited{Step: in.path, Kind: "gate", Role: need.Role, What: what, Persons: need.From, Since: st.Since})
 		}
+		if v.Vetoed {
+			out = append(out, d.liftable(in, st, v))
+		}
 		return out
+	case playbook.Offer:
+		if st.Closed {
+			return nil
+		}
+		return d.offered(in, st)
 	case playbook.Ask:
 		prompt, _ := st.Inputs["prompt"].(string)
-		return one("ask", in.def.Ask.Of, "answer "+in.path+colon(prompt), d.holders(in.def.Ask.Of))
+		return one("ask", in.def.Ask.Of, "answer "+in.path+colon(prompt), d.addressees(in, in.def.Ask.Of))
 	case playbook.ByHand:
 		if st.On == "check" {
 			return nil
 		}
 		text, _ := st.Inputs["text"].(string)
-		return one("by_hand", in.def.ByHand.Of, "do "+in.path+" by hand"+colon(text), d.holders(in.def.ByHand.Of))
+		return one("by_hand", in.def.ByHand.Of, "do "+in.path+" by hand"+colon(text), d.addressees(in, in.def.ByHand.Of))
 	case playbook.Collect:
 		var persons []people.PersonID
 		for _, key := range st.Keys {
@@ -304,6 +368,57 @@ func (d *decider) awaited(in *inst, st *Step) []Awaited {
 		return one("collect", "", "answer "+in.path, slices.Compact(persons))
 	}
 	return nil
+}
+
+// liftable names who may lift the vetoes on a gate: who laid them, and a role that the gate names.
+func (d *decider) liftable(in *inst, st *Step, v gate.Verdict) Awaited {
+	var persons []people.PersonID
+	var against []string
+	for _, no := range v.Against {
+		if no.Kind == gate.Veto {
+			persons = append(persons, no.Person)
+			against = append(against, string(no.Person)+colon(no.Reason))
+		}
+	}
+	if in.def.Gate.Lifts != "" {
+		persons = append(persons, d.holders(in.def.Gate.Lifts)...)
+	}
+	slices.Sort(persons)
+	return Awaited{Step: in.path, Kind: "gate", Role: in.def.Gate.Lifts, What: "lift the veto on " + in.path + " (" + strings.Join(against, "; ") + ")",
+		Persons: slices.Compact(persons), Since: st.Since}
+}
+
+// offered lists an open offer for each role that may start something of it or close it. Nothing
+// hangs on them: an offer may stay open.
+func (d *decider) offered(in *inst, st *Step) []Awaited {
+	may := map[string][]string{}
+	var roles []string
+	add := func(role, what string) {
+		if may[role] == nil {
+			roles = append(roles, role)
+		}
+		may[role] = append(may[role], what)
+	}
+	for _, entry := range in.def.Offer.Entries {
+		for _, role := range entry.By {
+			add(role, "start "+entry.Name)
+		}
+	}
+	add(in.def.Offer.Closes, "close it")
+	var out []Awaited
+	for _, role := range roles {
+		out = append(out, Awaited{Step: in.path, Kind: "offer", Role: role, What: in.path + " is open: " + strings.Join(may[role], ", "),
+			Persons: d.holders(role), Since: st.Since})
+	}
+	return out
+}
+
+// addressees are those who are asked: one person, or the holders of the role.
+func (d *decider) addressees(in *inst, role string) []people.PersonID {
+	if id := d.asked(in); id != "" {
+		return []people.PersonID{id}
+	}
+	return d.holders(role)
 }
 
 func rowValues(st *Step, key string) []any {

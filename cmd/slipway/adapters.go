@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"time"
 
 	"slipway/bot/card"
 	"slipway/bot/engine"
-	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/integrations/console"
 )
@@ -98,8 +96,15 @@ func (p configured) Project(name string) (engine.Project, bool) {
 	if !ok {
 		return engine.Project{}, false
 	}
-	return engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers,
-		Places: []engine.Place{{Source: console.Source, ID: found.Channel}}}, true
+	out := engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers, Triggers: found.Triggers,
+		Places: []engine.Place{{Source: console.Source, ID: found.Channel}}}
+	told, _ := found.Profile["broadcast"].([]any)
+	for _, channel := range told {
+		if id, ok := channel.(string); ok {
+			out.Tell = append(out.Tell, engine.Place{Source: console.Source, ID: id})
+		}
+	}
+	return out, true
 }
 
 func (p configured) Home(place engine.Place) string {
@@ -110,58 +115,3 @@ func (p configured) Home(place engine.Place) string {
 }
 
 func (p configured) Names() []string { return sortedKeys(p.c.Projects) }
-
-// People gives the persons and grants of the configuration, with those of every roster.
-func (p configured) People(context.Context) ([]people.Person, []people.Grant, error) {
-	grants := append([]people.Grant{}, p.c.Grants...)
-	for _, r := range p.c.Rosters {
-		more, err := r.read(p.c)
-		if err != nil {
-			return nil, nil, err
-		}
-		grants = append(grants, more...)
-	}
-	return p.c.Persons, grants, nil
-}
-
-// Again reads one role where it is kept: the configuration as it was at the start, or the roster
-// as it is now.
-func (p configured) Again(_ context.Context, project, role string) ([]people.Grant, error) {
-	var out []people.Grant
-	for _, g := range p.c.Grants {
-		if g.Role == role && (g.Project == project || g.Project == "*") {
-			out = append(out, g)
-		}
-	}
-	for _, r := range p.c.Rosters {
-		if r.Role == role && (r.Project == project || r.Project == "*") {
-			more, err := r.read(p.c)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, more...)
-		}
-	}
-	return out, nil
-}
-
-// read gives the grants of a roster: one person id a line, # begins a comment.
-func (r roster) read(c *config) ([]people.Grant, error) {
-	data, err := os.ReadFile(r.Path)
-	if err != nil {
-		return nil, errs.E("roster", errs.Unavailable, err).Hint("the holders of %s stand in %s", r.Role, r.Path)
-	}
-	var out []people.Grant
-	for line := range strings.Lines(string(data)) {
-		id, _, _ := strings.Cut(line, "#")
-		if id = strings.TrimSpace(id); id == "" {
-			continue
-		}
-		for _, p := range c.Persons {
-			if string(p.ID) == id {
-				out = append(out, people.Grant{ID: "roster/" + r.Project + "/" + r.Role + "/" + id, Person: p.ID, Role: r.Role, Project: r.Project})
-			}
-		}
-	}
-	return out, nil
-}

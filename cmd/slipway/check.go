@@ -29,9 +29,10 @@ func (*checkCmd) Run(c *cli) error {
 type playbookCmd struct {
 	Folder string `help:"Folder of the site's own playbooks." type:"path"`
 
-	List  playbookList  `cmd:"" help:"List the playbooks."`
-	Show  playbookShow  `cmd:"" help:"Show a playbook as a checklist."`
-	Check playbookCheck `cmd:"" help:"Check playbooks: the bundled ones, or files."`
+	List     playbookList     `cmd:"" help:"List the playbooks."`
+	Show     playbookShow     `cmd:"" help:"Show a playbook as a checklist."`
+	Check    playbookCheck    `cmd:"" help:"Check playbooks: the bundled ones, or files."`
+	Rehearse playbookRehearse `cmd:"" help:"Run a playbook with simulated people and outcomes."`
 }
 
 // contracts are those of every action of this program, without opening anything.

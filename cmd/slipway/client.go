@@ -9,7 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"slipway/bot/card"
 	"slipway/integrations/console"
 )
 
@@ -177,11 +176,7 @@ func printMessage(w io.Writer, m console.Message) {
 	if m.Thread != "" {
 		head += " in the thread of " + m.Thread
 	}
-	text := card.Clean(m.Text)
-	if m.Card != nil {
-		text = card.Text(*m.Card, columns)
-	}
-	fmt.Fprintf(w, "%s\n%s\n", head, indent(text))
+	fmt.Fprintf(w, "%s\n%s\n", head, indent(messageText(m)))
 	if len(m.Reactions) > 0 {
 		var all []string
 		for _, r := range m.Reactions {

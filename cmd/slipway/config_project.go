@@ -1,17 +1,18 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"iter"
 	"maps"
 	"net/mail"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/integrations/openpgp"
 )
 
 // profileType is what expressions in playbooks may read of a project.
@@ -41,10 +42,7 @@ func profileType() action.Type {
 	)
 }
 
-var (
-	projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,62}$`)
-	fingerprint = regexp.MustCompile(`^[0-9A-F]{40}$`)
-)
+var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,62}$`)
 
 func (r rawConfig) validProjects(dir string, c *config) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Projects)) {
@@ -74,9 +72,9 @@ func (r rawProject) valid(name, dir string) (project, error) {
 	if r.Scheme != "calendar" && r.Scheme != "semver-like" {
 		return bad(fmt.Sprintf("scheme is %q", r.Scheme), "it is calendar (2019.01) or semver-like (1.2.3)")
 	}
-	for what, address := range map[string]string{"tagger": r.Tagger, "mail_from": r.MailFrom} {
-		if _, err := mail.ParseAddress(address); err != nil {
-			return bad(fmt.Sprintf("%s is %q", what, address), "write Name <mail@example.org>")
+	for _, field := range [][2]string{{"tagger", r.Tagger}, {"mail_from", r.MailFrom}} {
+		if _, err := mail.ParseAddress(field[1]); err != nil {
+			return bad(fmt.Sprintf("%s is %q", field[0], field[1]), "write Name <mail@example.org>")
 		}
 	}
 	for _, to := range r.MailTo {
@@ -84,13 +82,13 @@ func (r rawProject) valid(name, dir string) (project, error) {
 			return bad(fmt.Sprintf("mail_to has %q", to), "write the address of a list")
 		}
 	}
-	key := strings.ToUpper(strings.ReplaceAll(r.ReleaseKey, " ", ""))
-	if !fingerprint.MatchString(key) {
+	key, err := openpgp.Fingerprint(r.ReleaseKey)
+	if err != nil {
 		return bad(fmt.Sprintf("release_key is %q", r.ReleaseKey), "give the whole primary fingerprint, 40 hexadecimal digits: gpg --fingerprint")
 	}
-	public, err := os.ReadFile(beside(dir, r.PublicKey))
+	public, err := readCertificate(beside(dir, r.PublicKey), key)
 	if err != nil {
-		return bad(fmt.Sprintf("public_key is %q, which cannot be read", r.PublicKey), "gpg --armor --export "+key+" > release-key.asc")
+		return bad("public_key: "+plainCause(err), errs.HintOf(err))
 	}
 	if len(r.CI) == 0 {
 		return bad("ci names no command", `write the command of the pipeline as a list, e.g. [make, test]`)
@@ -101,13 +99,35 @@ func (r rawProject) valid(name, dir string) (project, error) {
 	profile := action.Values{
 		"name": name, "remote": beside2(dir, r.Remote), "branch": r.Branch, "tag_pattern": r.TagPattern,
 		"scheme": r.Scheme, "changelog": r.Changelog, "package": r.Package, "suite": r.Suite,
-		"tagger": r.Tagger, "release_key": key, "public_key": string(public), "channel": r.Channel,
+		"tagger": r.Tagger, "release_key": key, "public_key": public, "channel": r.Channel,
 		"broadcast": texts(r.Broadcast), "mail_from": r.MailFrom, "mail_to": texts(r.MailTo), "ci": texts(r.CI),
 	}
 	if err := profileType().Check("project", profile); err != nil {
 		return bad(err.Error(), "")
 	}
-	return project{Name: name, Profile: profile, Providers: r.Providers, PublicKey: string(public), Channel: r.Channel}, nil
+	return project{Name: name, Profile: profile, Providers: r.Providers, PublicKey: public, Channel: r.Channel, Triggers: r.Triggers}, nil
+}
+
+// maxCertificate bounds the file of a release key, in bytes.
+const maxCertificate = 1 << 20
+
+// readCertificate reads the file of a public key, which must hold the pinned one.
+func readCertificate(path, fingerprint string) (string, error) {
+	export := "gpg --armor --export " + fingerprint + " > release-key.asc"
+	data, err := readBounded(path, maxCertificate)
+	if err != nil {
+		return "", invalid(plainCause(err), export)
+	}
+	certs, err := openpgp.ReadCertificates(data)
+	if err != nil {
+		return "", invalid(fmt.Sprintf("%s: %s", path, plainCause(err)), export)
+	}
+	for _, c := range certs {
+		if strings.EqualFold(hex.EncodeToString(c.PrimaryKey.Fingerprint), fingerprint) {
+			return string(data), nil
+		}
+	}
+	return "", invalid(fmt.Sprintf("%s does not hold the release_key %s", path, fingerprint), export)
 }
 
 func (r *rawProject) fillDefaults(name string) {

@@ -77,6 +77,7 @@ type rawProject struct {
 	MailTo     []string          `yaml:"mail_to"`
 	CI         []string          `yaml:"ci"`        // command of the local pipeline
 	Providers  map[string]string `yaml:"providers"` // capability → provider
+	Triggers   []string          `yaml:"triggers"`  // playbooks that start by themselves, by their trigger
 }
 
 type rawFreeze struct {

@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"slipway/bot/errs"
-	"slipway/integrations/console"
+	"slipway/commands/release"
 )
 
 type demoCmd struct {
@@ -32,6 +28,9 @@ func (d *demoCmd) Run(ctx context.Context, c *cli) error {
 	if d.Version == "" {
 		d.Version = sampleVersion
 	}
+	if _, err := schemeOf(d.Version, d.Repo == ""); err != nil {
+		return err
+	}
 	if err := installMissing(ctx, d.Auto); err != nil {
 		return err
 	}
@@ -48,7 +47,10 @@ func (d *demoCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Everything is made in %s\n", d.Dir)
+	fmt.Printf("A release on this machine. Everything is made in %s; nothing leaves it.\n", d.Dir)
+	if d.Repo != "" {
+		fmt.Printf("The release is made in a copy of %s, which stays as it is.\n", d.Repo)
+	}
 	y, err := newYard(ctx, yardOptions{Dir: d.Dir, Repo: d.Repo, Version: d.Version, Signer: signer, Archive: true})
 	if err != nil {
 		return err
@@ -57,8 +59,26 @@ func (d *demoCmd) Run(ctx context.Context, c *cli) error {
 	if d.Auto {
 		return d.auto(ctx, y, before)
 	}
-	return d.byHand(ctx, y)
+	return d.byHand(ctx, y, before)
 }
+
+// schemeOf is the scheme that a version is of, the calendar first. The sample knows no other.
+func schemeOf(version string, sample bool) (release.Scheme, error) {
+	_, err := release.NewVersion(release.Calendar, version)
+	if err == nil {
+		return release.Calendar, nil
+	}
+	if _, other := release.NewVersion(release.SemverLike, version); other == nil && !sample {
+		return release.SemverLike, nil
+	}
+	if sample {
+		return "", err
+	}
+	return "", errs.E("demo", errs.Invalid, fmt.Errorf("%q is no version", clipped(version))).
+		Hint("write a date such as 2026.11, or three numbers such as 2.0.0")
+}
+
+func took(d time.Duration) string { return d.Round(100 * time.Millisecond).String() }
 
 // quiet is a log of nothing.
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -105,7 +125,11 @@ func (d *demoCmd) auto(ctx context.Context, y *yard, before string) error {
 		return err
 	}
 	proofs := y.proofs(ctx, conf{repo: d.Repo, before: before})
-	return show(os.Stdout, proofs)
+	if err := show(os.Stdout, proofs); err != nil {
+		return err
+	}
+	fmt.Printf("\n%s %s was released in %s. Look around: git -C %s log --stat, %s\n", y.project, y.version, took(time.Since(began)), y.remote, y.mailbox)
+	return nil
 }
 
 // drive plays the people until the run has ended, and fails if it ended otherwise than done.
@@ -143,162 +167,11 @@ func drive(ctx context.Context, socket, version string, tell func(string)) (runW
 func stuck(w runWaits) string {
 	for _, wait := range w.Waits {
 		if wait.Kind == "stuck" || wait.Kind == "doubtful" {
+			if strings.HasPrefix(wait.What, wait.Step) {
+				return wait.What
+			}
 			return wait.Step + " is " + wait.Kind + ": " + wait.What
 		}
 	}
 	return ""
-}
-
-// byHand lets a person be anybody, from this terminal or others.
-func (d *demoCmd) byHand(ctx context.Context, y *yard) error {
-	return withBot(ctx, y, func(ctx context.Context, c *config) error {
-		fmt.Printf(`
-You are hana, who releases %s. Ben and Chen maintain it, Tessa tests.
-  release %s               ask for the release
-  /as tessa                be somebody else
-  mine                     what waits for you
-  answer %s checklist merged=true
-  /react                   approve the newest open gate (or: approve %s)
-  release why %s           why it waits
-  help                     everything else            /quit ends
-Another terminal can join: SLIPWAY_SOCKET=%s slipway watch
-
-`, y.project, y.version, y.version, y.version, y.version, c.Socket)
-		return terminal(ctx, c.Socket, os.Stdin, os.Stdout)
-	})
-}
-
-// terminal is a small chat client: lines are said, what others say is shown.
-func terminal(ctx context.Context, socket string, in io.Reader, out io.Writer) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	d := newDriver(socket, "", func(string) {})
-	me := demoManager
-	go d.follow(ctx)
-	go func() {
-		watcher := d.as(demoManager)
-		defer watcher.Close()
-		since := uint64(0)
-		_ = watcher.Watch(ctx, demoChannel, &since, func(c console.Change) error {
-			if c.Kind != console.Delivered {
-				printChange(out, c)
-			}
-			return nil
-		})
-	}()
-	lines := make(chan string)
-	go func() {
-		defer close(lines)
-		for s := bufio.NewScanner(in); s.Scan(); {
-			select {
-			case lines <- s.Text():
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case line, ok := <-lines:
-			if !ok {
-				return nil
-			}
-			next, err := d.typed(ctx, me, strings.TrimSpace(line), out)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				fmt.Fprintln(out, errs.Text(err))
-			}
-			me = next
-		}
-	}
-}
-
-// typed does what one line of the terminal says and gives who types next.
-func (d *driver) typed(ctx context.Context, me, line string, out io.Writer) (string, error) {
-	word, rest, _ := strings.Cut(line, " ")
-	switch word {
-	case "":
-		return me, nil
-	case "/quit", "/exit":
-		return me, io.EOF
-	case "/as":
-		fmt.Fprintf(out, "you are %s now\n", rest)
-		return rest, nil
-	case "/react":
-		return me, d.react(ctx, me, rest)
-	}
-	if strings.HasPrefix(word, "/") {
-		return me, errs.E("demo", errs.Invalid, fmt.Errorf("%s is not known", word)).Hint("there are /as NAME, /react [MESSAGE] and /quit")
-	}
-	return me, d.say(ctx, me, "", line)
-}
-
-// react approves the gate message named, or the newest one.
-func (d *driver) react(ctx context.Context, me, message string) error {
-	if message == "" {
-		d.mu.Lock()
-		for _, id := range d.gates {
-			if id > message {
-				message = id
-			}
-		}
-		d.mu.Unlock()
-	}
-	if message == "" {
-		return errs.E("demo", errs.NotFound, errors.New("there is no gate message yet")).Hint("`release why` says what the run waits for")
-	}
-	c := d.as(me)
-	defer c.Close()
-	_, err := c.React(ctx, message, "✅", true)
-	return err
-}
-
-// besideUs finds a program of ours: beside this one, or in PATH.
-func besideUs(program string) (string, error) {
-	if self, err := os.Executable(); err == nil {
-		path := filepath.Join(filepath.Dir(self), program)
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		}
-	}
-	path, err := exec.LookPath(program)
-	if err != nil {
-		return "", errs.E("demo", errs.NotFound, fmt.Errorf("the program %s is not beside this one", program)).Hint("make build makes both")
-	}
-	return path, nil
-}
-
-// installMissing installs what the demo needs besides Go and git, after saying what.
-func installMissing(ctx context.Context, auto bool) error {
-	if _, err := exec.LookPath("git"); err != nil {
-		return errs.E("demo", errs.NotFound, errors.New("git is not installed")).Hint("apt-get install git")
-	}
-	if _, err := exec.LookPath("gpg"); err == nil {
-		return nil
-	}
-	fmt.Println("The proof at the end needs a package that is missing: gnupg")
-	apt, err := exec.LookPath("apt-get")
-	if err != nil || os.Geteuid() != 0 {
-		return errs.E("demo", errs.NotFound, errors.New("gpg is not installed")).Hint("sudo apt-get install gnupg")
-	}
-	if !auto {
-		fmt.Print("Install it with apt-get? [y/N] ")
-		answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-		if !strings.HasPrefix(strings.ToLower(answer), "y") {
-			return errs.E("demo", errs.NotFound, errors.New("gpg is not installed")).Hint("apt-get install gnupg")
-		}
-	}
-	for _, args := range [][]string{{"update", "-q"}, {"install", "-y", "-q", "--no-install-recommends", "gnupg"}} {
-		cmd := exec.CommandContext(ctx, apt, args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		cmd.Stderr = os.Stderr
-		if err := cmd.Run(); err != nil {
-			return errs.E("demo", errs.Unavailable, fmt.Errorf("apt-get %s: %w", args[0], err))
-		}
-	}
-	return nil
 }

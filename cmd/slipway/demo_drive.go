@@ -115,11 +115,12 @@ func (d *driver) step(ctx context.Context) (ended bool, w runWaits, err error) {
 
 // report tells which steps moved.
 func (d *driver) report(w runWaits) {
-	for _, name := range sortedKeys(w.Steps) {
+	for _, step := range w.Docs {
+		name, doc := step[0], step[1]
 		if status := w.Steps[name]; d.steps[name] != status {
 			d.steps[name] = status
 			if mark := map[string]string{"done": "✓", "adopted": "◆", "skipped": "↷", "failed": "✗", "stuck": "!", "doubtful": "?"}[status]; mark != "" {
-				d.tell(fmt.Sprintf("%s %s", mark, name))
+				d.tell(fmt.Sprintf("%s %-14s %s", mark, name, doc))
 			}
 		}
 	}
@@ -148,7 +149,7 @@ func (d *driver) answer(ctx context.Context, w waitLine) error {
 		}
 	case w.Kind == "ask" && len(w.Persons) > 0 && !d.said[w.Step]:
 		d.said[w.Step] = true
-		answer := map[string]string{"checklist": "merged=true", "tested": `good=true how="by hand, on two boards"`}[w.Step]
+		answer := demoAnswers()[w.Step]
 		if answer == "" {
 			return errs.E("demo", errs.Internal, fmt.Errorf("nobody of the demo knows what to answer to %s", w.Step))
 		}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,26 +110,67 @@ func (y *yard) copyRepo(ctx context.Context, o yardOptions) (string, rawProject,
 	if name == "" || len(name) < 2 {
 		name = "project"
 	}
-	p := rawProject{Remote: y.remote, Scheme: string(release.SemverLike), Changelog: "CHANGELOG", CI: []string{"git", "fsck", "--no-progress"}}
-	if _, err := release.NewVersion(release.Calendar, o.Version); err == nil {
-		p.Scheme = string(release.Calendar)
-	} else if _, bad := release.NewVersion(release.SemverLike, o.Version); bad != nil {
+	scheme, err := schemeOf(o.Version, false)
+	if err != nil {
 		return "", rawProject{}, err
 	}
-	if p.Branch, err = output(ctx, y.remote, "git", "symbolic-ref", "--short", "HEAD"); err != nil {
+	p := rawProject{Remote: y.remote, Scheme: string(scheme), Changelog: "CHANGELOG", CI: []string{"git", "fsck", "--no-progress"}}
+	if p.Branch, err = y.releaseBranch(ctx); err != nil {
 		return "", rawProject{}, err
 	}
-	if _, err := output(ctx, y.remote, "git", "cat-file", "-e", p.Branch+":debian/changelog"); err == nil {
-		p.Changelog = "debian/changelog"
-		head, err := output(ctx, y.remote, "git", "show", p.Branch+":debian/changelog")
-		if err != nil {
-			return "", rawProject{}, err
-		}
-		if source, _, ok := strings.Cut(head, " ("); ok {
-			p.Package = source
-		}
+	if err := y.findChangelog(ctx, &p); err != nil {
+		return "", rawProject{}, err
 	}
 	return name, p, nil
+}
+
+// releaseBranch is the branch of the copy that is released: the one that was checked out, or,
+// where none was, one with a usual name or the first.
+func (y *yard) releaseBranch(ctx context.Context) (string, error) {
+	if branch, err := output(ctx, y.remote, "git", "symbolic-ref", "--quiet", "--short", "HEAD"); err == nil {
+		if _, err := output(ctx, y.remote, "git", "rev-parse", "--verify", "--quiet", "refs/heads/"+branch); err == nil {
+			return branch, nil
+		}
+	}
+	list, err := output(ctx, y.remote, "git", "for-each-ref", "--format=%(refname:short)", "refs/heads/")
+	if err != nil {
+		return "", err
+	}
+	all := strings.Fields(list)
+	for _, name := range append([]string{"main", "master", "trunk"}, all...) {
+		if slices.Contains(all, name) {
+			_, err := output(ctx, y.remote, "git", "symbolic-ref", "HEAD", "refs/heads/"+name)
+			return name, err
+		}
+	}
+	return "", errs.E("demo", errs.Invalid, errors.New("the repository has no branch")).Hint("commit something first, or check out the branch that is to be released")
+}
+
+// findChangelog says which file of the copy gets the entry, and refuses a version that is not
+// above the newest entry in it.
+func (y *yard) findChangelog(ctx context.Context, p *rawProject) error {
+	for _, file := range []string{"debian/changelog", "CHANGELOG"} {
+		text, err := output(ctx, y.remote, "git", "show", p.Branch+":"+file)
+		if err != nil {
+			continue // there is none
+		}
+		newest, _, err := release.ParseEntry(text)
+		if err != nil {
+			continue // it is written in a form of its own
+		}
+		version, err := release.NewVersion(release.Scheme(p.Scheme), y.version)
+		if err != nil {
+			return err
+		}
+		entry := release.ReleaseEntry(newest.Source, version, y.version, nil, "Harbour Releases", "releases@harbour.example", time.Now())
+		if _, err := release.Prepend(text, entry); err != nil {
+			return errs.E("demo", errs.KindOf(err), fmt.Errorf("%s of the repository: %s", file, plainCause(err))).Hint("%s", errs.HintOf(err))
+		}
+		p.Changelog, p.Package = file, newest.Source
+		return nil
+	}
+	p.Changelog = "debian/changelog"
+	return nil
 }
 
 // startMail opens the mailbox and takes mail for it on a loopback port.

@@ -1,8 +1,8 @@
 // Command slipway is the bot and the tool of those who run it.
 //
 // `slipway serve` is the bot. The other commands talk to a running bot over its socket
-// (say, react, show, watch, runs, ask), look at playbooks without one (playbook), check what is
-// on disk (fsck), or show the whole thing on this machine (demo).
+// (ask, say, react, show, watch, runs), look at playbooks without one (playbook), check what is
+// configured and on disk (check, doctor, fsck), or show the whole thing on this machine (demo).
 package main
 
 import (
@@ -27,12 +27,14 @@ type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the bot."`
 	Demo     demoCmd     `cmd:"" help:"Show a whole release on this machine, without any account."`
 	Say      sayCmd      `cmd:"" help:"Say something in a channel: slipway say 'release 2019.01'."`
+	Ask      askCmd      `cmd:"" help:"Give a command of the chat and print the answer: slipway ask mine."`
 	React    reactCmd    `cmd:"" help:"React to a message."`
 	Show     showCmd     `cmd:"" help:"Show a message or a run."`
 	Watch    watchCmd    `cmd:"" help:"Follow what is said."`
 	Runs     runsCmd     `cmd:"" help:"List the runs."`
 	Playbook playbookCmd `cmd:"" help:"Look at playbooks: list, show, check, rehearse."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration."`
+	Doctor   doctorCmd   `cmd:"" help:"Look at the configuration and its surroundings, and say what to mend."`
 	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk against the events it was made from."`
 }
 

@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"slipway/bot/action"
+	"slipway/bot/calendar"
 	"slipway/bot/errs"
 	"slipway/bot/playbook"
 	"slipway/commands/release"
@@ -137,3 +139,31 @@ func (s *shelf) Check(name string, source []byte) (*playbook.Playbook, error) {
 }
 
 func (s *shelf) names() []string { return slices.Sorted(maps.Keys(s.origin)) }
+
+// triggers checks the playbooks that start by themselves: they exist, have a trigger, and its
+// time zone is known on this machine.
+func (s *shelf) triggers(c *config) error {
+	for _, name := range sortedKeys(c.Projects) {
+		for _, family := range c.Projects[name].Triggers {
+			p := s.current[family]
+			if p == nil {
+				return invalid(fmt.Sprintf("projects: %s: triggers names the playbook %q, which does not exist", name, family), suggest(family, maps.Keys(s.current)))
+			}
+			if p.Trigger == nil {
+				return invalid(fmt.Sprintf("projects: %s: the playbook %s has no trigger", name, family), "give the playbook a trigger:, or take it out of triggers")
+			}
+			if p.Trigger.Every == "" {
+				continue
+			}
+			every, err := calendar.ParseSchedule(p.Trigger.Every)
+			if err != nil {
+				return err
+			}
+			if _, err := time.LoadLocation(every.Zone()); err != nil {
+				return invalid(fmt.Sprintf("projects: %s: the trigger of %s is in the time zone %s, which this machine does not know", name, family, every.Zone()),
+					"install the package tzdata, or write the time in UTC")
+			}
+		}
+	}
+	return nil
+}

@@ -49,11 +49,12 @@ type bot struct {
 	table  *grammar.Table
 	engine *engine.Engine
 	door   http.Handler // of the signers; nil without any
+	began  string       // id of this process, in the ids of hints
 }
 
 // build makes the bot. What was opened before an error is closed again.
 func build(ctx context.Context, conf *config, log *slog.Logger, point func(string)) (_ *bot, err error) {
-	b := &bot{conf: conf, log: log}
+	b := &bot{conf: conf, log: log, began: newID()}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -83,6 +84,9 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	if b.shelf, err = loadShelf(conf.Playbooks, append(set.Contracts(), own...), true); err != nil {
 		return nil, err
 	}
+	if err := b.shelf.triggers(conf); err != nil {
+		return nil, err
+	}
 	families := families(conf)
 	if b.table, err = grammar.Standard(families...); err != nil {
 		return nil, err
@@ -91,10 +95,10 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	known := &known{conf: conf}
 	b.engine, err = engine.New(ctx, engine.Config{
 		Store: b.db, Blobs: b.blobs, Actions: set, Playbooks: b.shelf, Projects: configured{conf},
-		Clock: systemClock{}, IDs: newID, Log: log, Point: point,
+		Clock: systemClock{}, IDs: newID, Zone: time.LoadLocation, Log: log, Point: point,
 		Parser:   talk.Parser{Table: b.table, Families: families, Addresses: []string{"slipway", "@slipway"}, Names: known.names},
 		Answers:  answers,
-		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}},
+		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}, ciSource: ciDecoder{}},
 		People:   configured{conf},
 		Posters:  map[string]engine.Poster{console.Source: consolePoster{b.room.Poster(botAccount)}},
 		Cards:    talk.Cards{},
@@ -113,7 +117,7 @@ func (b *bot) actions(tag *signing.Tag) (*action.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.ci, err = localci.Open(filepath.Join(b.conf.State, "ci"), repos, localci.Options{}); err != nil {
+	if b.ci, err = localci.Open(filepath.Join(b.conf.State, "ci"), repos, localci.Options{Ended: b.pipelineEnded}); err != nil {
 		return nil, err
 	}
 	announce, err := mailer(b.conf.SMTP)
@@ -187,7 +191,24 @@ func families(c *config) []grammar.Family {
 		_, err = release.NewVersion(s, version)
 		return err
 	}
-	return []grammar.Family{grammar.Release(check, nil)}
+	family := grammar.Release(check, nil)
+	if scheme == string(release.SemverLike) {
+		family = semverLike(family)
+	}
+	return []grammar.Family{family}
+}
+
+// semverLike is the family with examples whose versions are three numbers: every example is
+// checked as a command would be.
+func semverLike(f grammar.Family) grammar.Family {
+	f.Subject.Help = "the version to release, three numbers"
+	f.Sample = "1.2.3"
+	examples := make([]string, len(f.Examples))
+	for i, e := range f.Examples {
+		examples[i] = strings.ReplaceAll(e, "2019.01", f.Sample)
+	}
+	f.Examples = examples
+	return f
 }
 
 // openDoor makes the handler that signers call.

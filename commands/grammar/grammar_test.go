@@ -351,7 +351,7 @@ func TestComplete(t *testing.T) {
 		"grant g":                        "grace",
 		"grant grace ":                   "--from --until coordinator maintainer",
 		"doubt 2019.01 go re":            "redo",
-		"lock take ":                     "--from --reason archive/stable repo/lava",
+		"lock take ":                     "--for --from --reason archive/stable repo/lava",
 		`release hold x --reason "a b`:   "",
 		"zzz ":                           "",
 	} {
@@ -369,18 +369,18 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{{"", "", 0}, {"", "ab", 2}, {"list", "lsit", 1}, {"release", "relaese", 1}, {"kitten", "sitting", 3}, {"ca", "abc", 3}, {"é", "e", 1}} {
-		if got := distance(c.a, c.b); got != c.want {
+		if got := errs.Distance(c.a, c.b); got != c.want {
 			t.Errorf("%q to %q: got %d, want %d", c.a, c.b, got, c.want)
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringMatching(`[a-c]{0,6}`)
 		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
-		ab := distance(a, b)
-		if ab != distance(b, a) || (ab == 0) != (a == b) || ab > max(len(a), len(b)) {
+		ab := errs.Distance(a, b)
+		if ab != errs.Distance(b, a) || (ab == 0) != (a == b) || ab > max(len(a), len(b)) {
 			t.Fatalf("distance(%q, %q) = %d", a, b, ab)
 		}
-		if a+c != b+c && distance(a+c, b+c) > ab {
+		if a+c != b+c && errs.Distance(a+c, b+c) > ab {
 			t.Fatalf("a common end makes %q and %q further apart", a, b)
 		}
 	})

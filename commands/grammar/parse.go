@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"slipway/bot/errs"
 )
 
 // Context is what the parser must know about a message besides its text.
@@ -236,7 +238,7 @@ func (t *Table) didYouMean(tokens []token, words []string) string {
 		}
 	}
 	if len(words) == 2 {
-		if best, ok := nearest(words[0]+" "+words[1], paths); ok && distance(best, words[0]+" "+words[1]) <= 2 {
+		if best, ok := nearest(words[0]+" "+words[1], paths); ok && errs.Distance(best, words[0]+" "+words[1]) <= 2 {
 			return " Did you mean " + corrected(best, tokens[2:]) + "?"
 		}
 	}

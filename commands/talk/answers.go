@@ -3,7 +3,10 @@ package talk
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"slipway/bot/card"
 	"slipway/bot/engine"
@@ -29,7 +32,6 @@ type Answers struct {
 	Books    []string // names of the playbooks, sorted
 	Families []grammar.Family
 	Rules    people.Rules
-	Redact   func(engine.Entry) string // the body of a delivery as it may be shown
 }
 
 // columns is how wide cards are drawn in an answer.
@@ -65,22 +67,35 @@ func (a *Answers) Answer(ctx context.Context, s engine.Spoken, other any, once e
 // family answers questions about the runs of one family.
 func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
 	switch c.Verb {
-	case grammar.VerbStart:
-		return a.match(ctx, s, c, once)
 	case "list":
 		return a.list(ctx, s, c)
 	case "adopt":
 		return a.adopt(ctx, s, c, once)
 	}
-	id, err := a.Engine.Resolve(ctx, a.named(c, s), s.Person)
+	id, err := a.Engine.ResolveHere(ctx, s, a.named(c, s))
 	if err != nil {
 		return "", err
 	}
 	state, p, err := a.Engine.RunState(ctx, id)
+	if state == nil {
+		return "", err
+	}
+	if state.Private && !s.Direct {
+		return "", errs.E("talk.answer", errs.Denied, fmt.Errorf("that is not spoken of where others read")).
+			Hint("ask in a direct message, or with slipway on the command line")
+	}
+	if c.Verb == "migrate" {
+		return a.migration(ctx, id)
+	}
 	if err != nil {
 		return "", err
 	}
 	w := a.Engine.World()
+	if at := c.Options["as-of"]; at != "" {
+		if state, w.Now, err = a.asOf(ctx, id, at, w.Now); err != nil {
+			return "", err
+		}
+	}
 	switch c.Verb {
 	case "show":
 		if step := c.Args["step"]; step != "" {
@@ -90,9 +105,11 @@ func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command
 	case "why":
 		return a.why(ctx, id, p, state, w, c.Args["step"])
 	case "who":
-		return Who(run.Who(p, state, w), w), nil
+		return Who(slices.DeleteFunc(run.Who(p, state, w), func(x run.Awaited) bool {
+			return c.Args["step"] != "" && x.Step != c.Args["step"]
+		}), w), nil
 	case "history":
-		return a.history(ctx, id)
+		return a.history(ctx, id, c.Options["from"])
 	case "undo-plan":
 		return undoPlan(state), nil
 	}
@@ -109,23 +126,6 @@ func (a *Answers) named(c grammar.Command, s engine.Spoken) string {
 		}
 	}
 	return name
-}
-
-// match starts a run only if its plan is still the one that was shown.
-func (a *Answers) match(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
-	f, _ := a.find(c.Family)
-	r := start(f, c, s)
-	p := a.Shelf.Current(r.Family)
-	if p == nil {
-		return "", errs.E("talk.start", errs.NotFound, fmt.Errorf("there is no playbook %s", r.Family))
-	}
-	want := c.Options["match"]
-	if len(want) < 12 || !strings.HasPrefix(strings.TrimPrefix(p.Digest, "sha256:"), strings.TrimPrefix(want, "sha256:")) {
-		return "", errs.E("talk.start", errs.Conflict, fmt.Errorf("the plan is not %s any more: the playbook is %s now", want, short(p.Digest))).
-			Hint("look at the new plan with --plan")
-	}
-	_, err := a.Engine.StartRunOnce(ctx, *r, once)
-	return "", err
 }
 
 // adopt begins a run that first looks for what is already done.
@@ -155,7 +155,7 @@ func (a *Answers) find(family string) (grammar.Family, bool) {
 }
 
 func (a *Answers) list(ctx context.Context, s engine.Spoken, c grammar.Command) (string, error) {
-	f := engine.Filter{Family: c.Family, Project: c.Args["project"], Person: s.Person}
+	f := engine.Filter{Family: c.Family, Project: c.Args["project"], Person: s.Viewer()}
 	runs, err := a.Engine.Runs(ctx, f)
 	if err != nil {
 		return "", err
@@ -171,13 +171,18 @@ func (a *Answers) list(ctx context.Context, s engine.Spoken, c grammar.Command) 
 	if len(runs) == 0 {
 		return "there are none", nil
 	}
+	slices.SortStableFunc(runs, func(x, y engine.Listed) int { return y.Began.Compare(x.Began) })
 	var b strings.Builder
 	for _, r := range runs {
 		status := r.Status
 		if r.Outcome != "" {
 			status = r.Outcome
 		}
-		fmt.Fprintf(&b, "%s: %s, asked for by %s on %s\n", r.Name, status, r.Requester, card.Moment(r.Began))
+		by := "begun by itself"
+		if r.Requester != "" {
+			by = "asked for by " + string(r.Requester)
+		}
+		fmt.Fprintf(&b, "%s: %s, %s on %s\n", r.Name, status, by, card.Moment(r.Began))
 	}
 	return b.String(), nil
 }
@@ -250,6 +255,7 @@ func (a *Answers) mine(ctx context.Context, s engine.Spoken) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	waits = slices.DeleteFunc(waits, func(w engine.Wait) bool { return w.Private && !s.Direct })
 	if len(waits) == 0 {
 		return "nothing waits for you", nil
 	}
@@ -260,7 +266,56 @@ func (a *Answers) mine(ctx context.Context, s engine.Spoken) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-func (a *Answers) history(ctx context.Context, id string) (string, error) {
+// migration says what moving a run to the present playbook would change.
+func (a *Answers) migration(ctx context.Context, id string) (string, error) {
+	m, err := a.Engine.MigratePlan(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if len(m.Lines) == 0 && m.From == m.To {
+		return m.Name + " uses the present playbook and configuration already", nil
+	}
+	text := fmt.Sprintf("%s would move from %s to %s:", m.Name, short(m.From), short(m.To))
+	for _, line := range m.Lines {
+		text += "\n• " + line
+	}
+	if len(m.Lost) > 0 {
+		return text + "\nIt cannot: these steps have begun and would be gone: " + strings.Join(m.Lost, ", "), nil
+	}
+	return text + "\nWhat is unchanged keeps its result; open and closed gates are asked anew.", nil
+}
+
+// asOf is a run as it was at a moment.
+func (a *Answers) asOf(ctx context.Context, id, text string, now time.Time) (*run.State, time.Time, error) {
+	at, err := moment(text)
+	if err != nil {
+		return nil, now, err
+	}
+	if len(text) == len(time.DateOnly) {
+		at = at.Add(24*time.Hour - time.Nanosecond) // the whole day
+	}
+	if at.After(now) {
+		at = now
+	}
+	commits, err := a.Engine.History(ctx, id, 0, 0)
+	if err != nil {
+		return nil, now, err
+	}
+	s := &run.State{}
+	for _, c := range commits {
+		for _, ev := range c.Events {
+			if !ev.At.After(at) {
+				s = s.Apply(ev)
+			}
+		}
+	}
+	if s.ID == "" {
+		return nil, now, errs.E("talk.why", errs.NotFound, fmt.Errorf("it had not begun at %s", card.Moment(at)))
+	}
+	return s, at, nil
+}
+
+func (a *Answers) history(ctx context.Context, id, from string) (string, error) {
 	commits, err := a.Engine.History(ctx, id, 0, 0)
 	if err != nil {
 		return "", err
@@ -279,7 +334,15 @@ func (a *Answers) history(ctx context.Context, id string) (string, error) {
 		}
 	}
 	const most = 60
-	if n := len(lines); n > most {
+	if from != "" {
+		n, _ := strconv.Atoi(from) // the grammar takes nothing else
+		if n = max(n, 1); n > len(lines) {
+			return fmt.Sprintf("it has %d events", len(lines)), nil
+		}
+		if lines = lines[n-1:]; len(lines) > most {
+			lines = append(lines[:most], fmt.Sprintf("… %d later ones", len(lines)-most))
+		}
+	} else if n := len(lines); n > most {
 		lines = append([]string{fmt.Sprintf("… %d earlier ones", n-most)}, lines[n-most:]...)
 	}
 	return strings.Join(lines, "\n"), nil

@@ -27,15 +27,39 @@ func (Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card {
 	}
 	var awaited []card.Awaited
 	for _, a := range run.Who(p, s, w) {
-		awaited = append(awaited, card.Awaited{Who: whom(a, w.Directory), What: a.Step + ": " + a.What})
+		what := a.What
+		if a.Step != "" {
+			what = a.Step + ": " + what
+		}
+		awaited = append(awaited, card.Awaited{Who: whom(a, w.Directory), What: what})
 		for _, id := range a.Persons {
 			c.Mentions = append(c.Mentions, string(id))
 		}
+	}
+	if s.Private {
+		c.Blocks = append(c.Blocks, card.Block{Heading: "Private", Text: private(p, s)})
 	}
 	if len(awaited) > 0 {
 		c.Blocks = append(c.Blocks, card.Block{Heading: "Waits for", Awaited: awaited})
 	}
 	return c
+}
+
+// private says who sees the run, and how its gates are answered without a message to react to.
+func private(p *playbook.Playbook, s *run.State) string {
+	circle := []string{string(s.Requester)}
+	for _, id := range s.Circle {
+		if id != s.Requester {
+			circle = append(circle, string(id))
+		}
+	}
+	text := "Only its circle sees it: " + strings.Join(circle, ", ") + ". Its gate messages are posted nowhere."
+	for _, def := range p.Steps {
+		if st := s.Steps[def.Path]; def.Kind == playbook.GateK && st != nil && st.Status == run.Running && st.Gate != nil && st.Gate.Digest != "" {
+			text += fmt.Sprintf("\nTo approve: approve %s %s --manifest %s", s.Name, def.Path, st.Gate.Digest)
+		}
+	}
+	return text
 }
 
 func title(s *run.State) string { return s.Name }
@@ -54,7 +78,18 @@ func status(p *playbook.Playbook, s *run.State, w run.World) string {
 	case run.RunEnded:
 		return fmt.Sprintf("%s on %s, after %s", s.Outcome, card.Moment(s.EndedAt), took(s.EndedAt.Sub(s.Began)))
 	}
+	for _, scope := range s.Queued {
+		if scope != "" { // the step says so itself
+			continue
+		}
+		for _, b := range run.Why(p, s, w, "").Blockers {
+			return "waits: " + b.Why
+		}
+	}
 	done, all := progress(p, s)
+	if s.Requester == "" {
+		return fmt.Sprintf("%d of %d steps, begun by itself", done, all)
+	}
 	return fmt.Sprintf("%d of %d steps, asked for by %s", done, all, s.Requester)
 }
 
@@ -169,13 +204,13 @@ func stateOf(s *run.State) card.State {
 	return worst
 }
 
-// whom names the persons of a, or the role that nobody holds.
+// whom names the persons of a, or the role whose holders, if there are any, may not.
 func whom(a run.Awaited, dir people.Directory) string {
 	if len(a.Persons) == 0 {
 		if a.Role == "" {
 			return "nobody"
 		}
-		return "nobody holds " + a.Role
+		return "nobody who may (" + a.Role + ")"
 	}
 	names := make([]string, len(a.Persons))
 	for i, id := range a.Persons {

@@ -26,7 +26,7 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 	case "grant", "delegate", "revoke":
 		return a.grant(ctx, s, c, w.Directory, w.Now, once)
 	case "freeze list":
-		return freezes(a.Engine.Freezes(), w.Now), nil
+		return freezes(a.Engine.Freezes(), c.Args["project"], w.Now), nil
 	}
 	project := s.Project
 	if !w.Directory.IsAdmin(s.Person, project, w.Now) {
@@ -45,7 +45,7 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 	case "resume effects":
 		return "effects go on", a.Engine.ResumeEffects(ctx)
 	case "inbox list":
-		return a.inbox(ctx)
+		return a.inbox(ctx, c.Options["since"])
 	case "inbox show":
 		return a.delivery(ctx, c.Args["delivery"])
 	case "inbox replay":
@@ -123,7 +123,14 @@ func (a *Answers) grant(ctx context.Context, s engine.Spoken, c grammar.Command,
 		if err := people.Revoke(dir, a.Rules, s.Person, g, now); err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s is no %s of %s any more", g.Person, g.Role, g.Project), a.Engine.EndGrant(ctx, g.ID, once)
+		if err := a.Engine.EndGrant(ctx, g.ID, once); err != nil {
+			return "", err
+		}
+		if left, ok := a.Engine.World().Directory.Has(g.Project, g.Role, g.Person, now); ok {
+			return "", errs.E("talk.revoke", errs.Conflict, fmt.Errorf("%s still is %s of %s: it does not come from here (%s)", g.Person, g.Role, g.Project, left.ID)).
+				Hint("take it away where it is kept: the configuration, the roster, or who delegated it")
+		}
+		return fmt.Sprintf("%s is no %s of %s any more", g.Person, g.Role, g.Project), nil
 	}
 	return fmt.Sprintf("%s is %s of %s", g.Person, g.Role, g.Project), a.Engine.Grant(ctx, g, once)
 }
@@ -143,10 +150,11 @@ func (a *Answers) freeze(ctx context.Context, c grammar.Command, once engine.Onc
 	return fmt.Sprintf("frozen from %s until %s: %s", card.Moment(f.From), card.Moment(f.Until), f.Why), a.Engine.Freeze(ctx, f, once)
 }
 
-func freezes(list []calendar.Freeze, now time.Time) string {
+func freezes(list []calendar.Freeze, project string, now time.Time) string {
 	var b strings.Builder
 	for _, f := range list {
-		if !f.Until.IsZero() && f.Until.Before(now) {
+		_, only, _ := strings.Cut(f.Calendar, "/")
+		if !f.Until.IsZero() && f.Until.Before(now) || project != "" && only != "" && only != project {
 			continue
 		}
 		until := "until it is ended"
@@ -161,13 +169,20 @@ func freezes(list []calendar.Freeze, now time.Time) string {
 	return b.String()
 }
 
-func (a *Answers) inbox(ctx context.Context) (string, error) {
+func (a *Answers) inbox(ctx context.Context, since string) (string, error) {
+	from, err := moment(since)
+	if err != nil {
+		return "", err
+	}
 	entries, err := a.Engine.InboxList(ctx, "", 20, false)
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
 	for _, e := range entries {
+		if e.At.Before(from) {
+			break
+		}
 		what := strings.Join(e.Facts, "; ")
 		if e.Error != "" {
 			what = "not understood: " + e.Error
@@ -177,6 +192,9 @@ func (a *Answers) inbox(ctx context.Context) (string, error) {
 		}
 		fmt.Fprintf(&b, "%s %s %s %s: %s\n", e.Seq, card.Moment(e.At), e.Source, e.Place, what)
 	}
+	if b.Len() == 0 {
+		return "there are none", nil
+	}
 	return b.String(), nil
 }
 
@@ -185,11 +203,11 @@ func (a *Answers) delivery(ctx context.Context, seq string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body := fmt.Sprintf("%d bytes", e.Size)
-	if a.Redact != nil {
-		body = a.Redact(e)
+	text := fmt.Sprintf("%s from %s at %s, id %s, %d bytes", e.Seq, e.Source, card.Moment(e.At), e.ID, e.Size)
+	for _, name := range sorted(e.Headers) {
+		text += "\n" + name + ": " + e.Headers[name]
 	}
-	return fmt.Sprintf("%s from %s at %s, id %s\n%s", e.Seq, e.Source, card.Moment(e.At), e.ID, clip(body, 2000)), nil
+	return clip(text+"\n"+string(e.Body), 2000), nil
 }
 
 func (a *Answers) playbook(name string) (string, error) {

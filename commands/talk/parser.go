@@ -1,6 +1,7 @@
 package talk
 
 import (
+	"slices"
 	"strings"
 
 	"slipway/bot/engine"
@@ -48,7 +49,7 @@ func (p Parser) Parse(text string, s engine.Spoken) []engine.Asked {
 }
 
 func (p Parser) command(c grammar.Command, s engine.Spoken) engine.Asked {
-	if f, ok := p.family(c.Family); ok && c.Verb == grammar.VerbStart && c.Options["match"] == "" {
+	if f, ok := p.family(c.Family); ok && c.Verb == grammar.VerbStart {
 		return engine.Asked{Start: start(f, c, s)}
 	}
 	subject := "version"
@@ -80,9 +81,14 @@ func start(f grammar.Family, c grammar.Command, s engine.Spoken) *engine.StartRe
 		inputs[k] = v
 	}
 	r := &engine.StartRequest{Family: f.PlaybookName(), Project: project, Inputs: inputs, Person: s.Person,
-		Plan: c.Options["plan"] != "", Private: c.Options["private"] != ""}
+		Plan: c.Options["plan"] != "", Private: c.Options["private"] != "", Match: c.Options["match"]}
 	if r.Private {
 		r.Circle = []people.PersonID{s.Person}
+		for _, name := range strings.FieldsFunc(c.Options["circle"], func(x rune) bool { return x == ',' || x == ' ' }) {
+			if id := people.PersonID(strings.TrimPrefix(name, "@")); !slices.Contains(r.Circle, id) {
+				r.Circle = append(r.Circle, id)
+			}
+		}
 	}
 	return r
 }
@@ -137,7 +143,7 @@ func input(c grammar.Command, subject string) run.Input {
 	case "hand-over":
 		return run.Command{Verb: run.HandOverVerb, To: people.PersonID(c.Args["person"])}
 	case "lock take":
-		return run.Command{Verb: run.YieldVerb, Lock: c.Args["lock"], Reason: c.Options["reason"]}
+		return run.Command{Verb: run.YieldVerb, Lock: c.Args["lock"], First: c.Options["for"], Reason: c.Options["reason"]}
 	}
 	return nil
 }
@@ -157,11 +163,18 @@ func familyInput(c grammar.Command, subject string) run.Input {
 	case "skip":
 		cmd.Verb = run.SkipVerb
 	case "again":
-		cmd.Verb = run.AgainVerb
+		cmd.Verb, cmd.Values = run.AgainVerb, values(c)
 	case "abort":
 		cmd.Verb = run.AbortVerb
 	case "rename":
 		cmd.Verb, cmd.Values = run.RenameVerb, map[string]any{subject: c.Args["to"]}
+	case "open":
+		cmd.Verb = run.OpenVerb
+	case "migrate":
+		if c.Options["plan"] != "" {
+			return nil // a question
+		}
+		cmd.Verb = run.MigrateVerb
 	case "undo-confirm":
 		cmd.Verb, cmd.Items = run.UndoVerb, c.Rest
 	default:

@@ -51,7 +51,7 @@ func (a Start) Probe(_ context.Context, key action.Key, _ StartIn) (StartOut, bo
 
 // Do starts the run, unless it was started under this key.
 func (a Start) Do(ctx context.Context, key action.Key, in StartIn) (StartOut, error) {
-	q := request{Remote: in.Remote, Ref: in.Ref, Commit: in.Commit, Command: in.Command, Attempt: in.Attempt}
+	q := request(in)
 	if err := a.runner.Start(ctx, key.String(), q); err != nil {
 		return StartOut{}, err
 	}

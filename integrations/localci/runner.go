@@ -46,6 +46,10 @@ type Options struct {
 	URL     string           // address under which the state folder is served, without a final slash; "" = file://
 	Env     []string         // added to the environment of the command, NAME=value
 	Now     func() time.Time // the clock; nil = time.Now
+
+	// Ended is told that a run has ended, from a goroutine of its own; nil = nobody is told. It is
+	// only a hint: a crash may swallow it, and [Runner.Resume] gives those of a day again.
+	Ended func(run string)
 }
 
 // Runner starts pipelines and knows how they went. Its methods may be called from several
@@ -245,7 +249,11 @@ func (r *Runner) launch(dir string, q request, lock *os.File, tries int) error {
 	if err := cmd.Start(); err != nil {
 		return broken("the command cannot be started: %w", err)
 	}
-	go func() { _ = cmd.Wait() }() // only so that no dead process is left; the verdict is in the file
+	run := filepath.Base(dir)
+	go func() {
+		_ = cmd.Wait() // only so that no dead process is left; the verdict is in the file
+		r.tell(run)
+	}()
 	return nil
 }
 
@@ -261,33 +269,6 @@ func program(name string) (string, error) {
 			Hint("Install it, or give the path of a program in the repository, such as ./ci.sh")
 	}
 	return path, nil
-}
-
-// Resume begins again what was interrupted, after a restart of the bot. It returns how many runs
-// that were, and the first error; the others are begun all the same.
-func (r *Runner) Resume(ctx context.Context) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list, err := os.ReadDir(filepath.Join(r.root, "runs"))
-	if err != nil {
-		return 0, broken("the runs cannot be listed: %w", err)
-	}
-	count := 0
-	var first error
-	for _, e := range list {
-		q, err := r.request(e.Name())
-		if err != nil {
-			continue // never asked for completely
-		}
-		before := r.number(e.Name(), "tries")
-		if err := r.ensure(ctx, e.Name(), q); err != nil && first == nil {
-			first = err
-		}
-		if r.number(e.Name(), "tries") > before {
-			count++
-		}
-	}
-	return count, first
 }
 
 // Stop ends a run and everything it started; why is "canceled" or "failed" and may go on with a

@@ -67,8 +67,8 @@ type AnnounceIn struct {
 
 // AnnounceOut is what was sent.
 type AnnounceOut struct {
-	MessageID  string   `json:"message_id" cel:"message_id"`
-	Recipients []string `json:"recipients" cel:"recipients" doc:"bare addresses, in the order given"`
+	MessageID  string   `json:"message_id,omitempty" cel:"message_id,optional"`
+	Recipients []string `json:"recipients,omitempty" cel:"recipients,optional" doc:"bare addresses, in the order given"`
 }
 
 // NewAnnounce makes the action. archive may be nil; settle is how long a message may take to

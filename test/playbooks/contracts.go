@@ -35,12 +35,12 @@ func Family(file string) string {
 }
 
 // Roles are those that the projects of a family grant. Roles that a playbook declares are not
-// among them, but for those that its child runs look up in the project.
+// among them: they are filled in the run, and its child runs begin with them.
 func Roles(family string) []string {
 	every := []string{"admin", "release-manager"}
 	return append(every, map[string][]string{
 		"release":  {"maintainer", "tester", "image-uploader", "debian-uploader"},
-		"pilot":    {"pps", "sa3", "site-admin", "coordinator", "developer", "site-manager"},
+		"pilot":    {"pps", "sa3"},
 		"rollout":  {"infra", "infra-lead", "tcwg", "lava"},
 		"instance": {"instance-admin"},
 		"rebuild":  {"rebuild-manager"},
@@ -67,7 +67,7 @@ func Profile() action.Type {
 // Contracts are those that no integration declares yet.
 func Contracts() []action.Contract {
 	var all []action.Contract
-	for _, group := range [][]action.Contract{ledgers(), messages(), forges(), pilots(), rollouts(), instances(), rebuilds(), archives()} {
+	for _, group := range [][]action.Contract{messages(), forges(), pilots(), rollouts(), instances(), rebuilds(), archives()} {
 		all = append(all, group...)
 	}
 	return all

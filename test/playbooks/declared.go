@@ -6,20 +6,6 @@ import (
 	"slipway/bot/action"
 )
 
-// ledgers: what a step may do to the rows of its own run. The engine performs these itself.
-func ledgers() []action.Contract {
-	return []action.Contract{
-		contract("ledger.fill", action.Keyed, "Adds rows that are not there yet; rows that are there stay as they are.",
-			"ledger string, rows list(map(string))", "added int, total int"),
-		contract("ledger.load", action.Keyed, "Adds the rows of a table that an action wrote.",
-			"ledger string, table digest", "added int, total int"),
-		contract("ledger.move", action.Conditional, "Moves a row to a state and sets columns with it.",
-			"ledger string, key string, to string, set map(string)?", "from string"),
-		contract("ledger.table", action.Read, "Writes rows as a table for people.",
-			"ledger string, columns list(string)", "text string, digest digest, rows int"),
-	}
-}
-
 func messages() []action.Contract {
 	return []action.Contract{
 		contract("chat.tell", action.Keyed, "Tells named channels once each; chat.broadcast tells all that the project has.",

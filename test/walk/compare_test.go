@@ -180,6 +180,16 @@ func TestMutantsOfTheRelease(t *testing.T) {
 	}
 	all := mutants(t, p.Source)
 	list := reviewed()
+	if raced { // one of twenty shows that nothing is shared
+		all = slices.DeleteFunc(all, func(m mutant) bool { _, looked := list[m.name]; return looked })
+		list = nil
+		for i := range all {
+			if i%20 == 0 {
+				all[i/20] = all[i]
+			}
+		}
+		all = all[:(len(all)+19)/20]
+	}
 	refused, caught, looked := 0, 0, 0
 	for _, m := range all {
 		q, err := load("release.yaml", m.src, k)

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"slipway/bot/card"
+	"slipway/bot/errs"
+	"slipway/integrations/console"
+)
+
+type askCmd struct {
+	Channel string        `help:"Channel." default:"general"`
+	Thread  string        `help:"Id of the message that this answers: in the thread of a card its run need not be named."`
+	ID      string        `help:"Id of this message: asking it again with the same id asks it once."`
+	Wait    time.Duration `help:"How long to wait for the answer." default:"30s"`
+	Text    []string      `arg:"" passthrough:"" help:"What to say, as in a chat. Flags of this command come before it."`
+}
+
+// Help is shown by `slipway ask --help`.
+func (*askCmd) Help() string {
+	return `Every command of the chat can be given from a shell this way; the answer is printed:
+
+  slipway ask help                      all commands
+  slipway ask mine                      what waits for you
+  slipway ask release 2019.01           start a release
+  slipway ask release why 2019.01       why it waits
+  slipway ask who 2019.01               whom it waits for
+  slipway ask release history 2019.01   what happened so far
+  slipway ask inbox list                what came in and how it was understood
+  slipway ask inbox show 17             one delivery; "inbox replay 17" reads it again
+  slipway ask pause effects --reason "the mirror is full"     stop all that reaches outside
+  slipway ask resume effects                                  go on
+  slipway ask answer 2019.01 tested good=true "how=on two boards"
+
+It ends with 1 when the bot refuses, and with 6 when no answer comes in time.`
+}
+
+func (a *askCmd) Run(ctx context.Context, c *cli) error {
+	text := a.line()
+	if strings.TrimSpace(text) == "" || strings.ContainsAny(text, "\n\r") {
+		return errs.E("ask", errs.Invalid, errors.New("the question is not one line")).Hint("ask one thing at a time; slipway ask help lists what can be asked")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	said, err := client.Say(ctx, console.Saying{ID: a.ID, Channel: a.Channel, Thread: a.Thread, Text: text})
+	if err != nil {
+		return err
+	}
+	answer, err := a.answer(ctx, client, said.ID)
+	if err != nil {
+		return err
+	}
+	if refused(answer) {
+		return errs.E("ask", errs.Failed, errors.New(answer))
+	}
+	fmt.Println(answer)
+	return nil
+}
+
+// line is the text as a chat has it: what the shell kept together stands in quotes again.
+func (a *askCmd) line() string {
+	if len(a.Text) == 1 {
+		return a.Text[0]
+	}
+	words := make([]string, len(a.Text))
+	for i, w := range a.Text {
+		words[i] = w
+		if !strings.ContainsAny(w, " \t") || strings.Contains(w, `"`) {
+			continue
+		}
+		if key, value, ok := strings.Cut(w, "="); ok && !strings.Contains(key, " ") {
+			words[i] = key + `="` + value + `"`
+		} else {
+			words[i] = `"` + w + `"`
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// answer waits for what the bot says to a message.
+func (a *askCmd) answer(ctx context.Context, client *console.Client, message string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Wait)
+	defer cancel()
+	for {
+		raw, err := client.Query(ctx, "answers", map[string]string{"message": message})
+		var texts []string
+		if err == nil {
+			err = json.Unmarshal(raw, &texts)
+		}
+		if err == nil && len(texts) > 0 {
+			return texts[0], nil
+		}
+		if err != nil && ctx.Err() == nil {
+			return "", err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return "", ctx.Err()
+			}
+			return "", errs.E("ask", errs.Busy, fmt.Errorf("no answer to message %s came in %s", message, a.Wait)).
+				Hint("it was heard and will be answered in #%s: slipway watch", a.Channel)
+		}
+	}
+}
+
+// refused reports whether an answer says that nothing was done, in the words of the engine.
+func refused(answer string) bool {
+	return strings.HasPrefix(answer, "I can't") || strings.HasPrefix(answer, "I do not know") || strings.HasPrefix(answer, "I don't know")
+}
+
+// isReply reports whether m is the bot's answer to something that was said.
+func isReply(m console.Message) bool {
+	return m.Author == botAccount && m.Card != nil && strings.HasPrefix(m.Card.Key, "reply-")
+}
+
+// messageText is what a message says, its lines and columns kept.
+func messageText(m console.Message) string {
+	if m.Card == nil {
+		return plain(m.Text)
+	}
+	if !isReply(m) {
+		return strings.TrimRight(card.Text(*m.Card, columns), "\n")
+	}
+	var rest strings.Builder
+	for _, b := range m.Card.Blocks {
+		rest.WriteString(b.Text)
+	}
+	title := m.Card.Title
+	switch short := strings.TrimSuffix(title, "…"); {
+	case rest.Len() == 0:
+		return plain(title)
+	case short != title && strings.HasPrefix(rest.String(), short): // it is the beginning of the text
+		return plain(rest.String())
+	}
+	return plain(title + "\n" + rest.String())
+}
+
+// plain keeps the layout of text and takes out what a terminal would obey.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\u200d' || r == '\u200c':
+			return r
+		case r == '\t':
+			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.TrimRight(text, "\n "))
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/card"
+	"slipway/integrations/console"
+)
+
+// change is one change of the room as a person at the terminal should see it: what is said and
+// asked in full, of the live card only the steps that moved.
+func (t *terminal) change(c console.Change) string {
+	switch {
+	case c.Kind == console.Reacted:
+		return t.paint("36", name(c.Account)) + " reacts " + c.Emoji
+	case c.Kind == console.Unreacted:
+		return t.paint("36", name(c.Account)) + " takes " + c.Emoji + " away"
+	case c.Message == nil || c.Kind != console.Posted && c.Kind != console.Edited:
+		return ""
+	}
+	m := *c.Message
+	t.out.Lock()
+	own := t.mine[m.Key]
+	old, seen := t.cards[m.ID]
+	if m.Card != nil {
+		t.cards[m.ID] = *m.Card
+	}
+	t.out.Unlock()
+	switch {
+	case m.Card == nil && own && t.rich: // it stands there as it was typed
+		return ""
+	case m.Card == nil:
+		return t.paint("36", name(m.Author)+":") + " " + plain(m.Text)
+	case isReply(m):
+		return t.paint("2", "slipway:") + "\n" + indent(messageText(m))
+	case hasSteps(*m.Card):
+		return t.steps(old, *m.Card)
+	case !seen:
+		return "\n" + t.paint("1", "slipway:") + "\n" + indent(messageText(m))
+	case old.Status != m.Card.Status || old.State != m.Card.State:
+		return t.paint("2", m.Card.State.Symbol()+" "+card.Clean(m.Card.Title)+": "+card.Clean(m.Card.Status))
+	}
+	return ""
+}
+
+func hasSteps(c card.Card) bool {
+	for _, b := range c.Blocks {
+		if len(b.Steps) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// steps shows what moved since the card was old.
+func (t *terminal) steps(old, now card.Card) string {
+	var lines []string
+	if old.Title == "" {
+		lines = append(lines, t.paint("2", "the card of "+card.Clean(now.Title)+" is posted; /card shows it, here is what moves:"))
+	}
+	before := map[string]card.Step{}
+	for _, b := range old.Blocks {
+		for _, s := range b.Steps {
+			before[s.Name] = s
+		}
+	}
+	for _, b := range now.Blocks {
+		for _, s := range b.Steps {
+			if was := before[s.Name]; was.State == s.State || s.State == card.Pending || s.State == card.Running || s.State == card.Waiting {
+				continue
+			}
+			colour := "32"
+			switch s.State {
+			case card.Failed, card.Stuck, card.Doubtful, card.Aborted:
+				colour = "31"
+			case card.Held, card.Stale, card.Undone:
+				colour = "33"
+			}
+			line := "  " + t.paint(colour, s.State.Symbol()) + " " + card.Clean(s.Name)
+			if s.State != card.Done {
+				line += ", " + string(s.State)
+			}
+			if s.Detail != "" {
+				line += ": " + card.Clean(s.Detail)
+			}
+			lines = append(lines, line)
+		}
+	}
+	if now.State != old.State && (now.State == card.Done || now.State == card.Failed || now.State == card.Aborted || now.State == card.Held) {
+		lines = append(lines, t.paint("1", now.State.Symbol()+" "+card.Clean(now.Title)+" is "+card.Clean(now.Status)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// restTime is how long the talk rests before a hint: a little longer than the card lags behind.
+const restTime = 1200 * time.Millisecond
+
+// hints says, whenever the run has come to wait for somebody else and the talk has paused, who
+// that is and what to type.
+func (t *terminal) hints(ctx context.Context) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	pending := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		w, err := t.look(ctx)
+		if err != nil {
+			continue
+		}
+		key := waitKey(w)
+		t.out.Lock()
+		news := key != t.hinted && key == pending && time.Since(t.last) > restTime
+		if news {
+			t.hinted = key
+		}
+		t.out.Unlock()
+		pending = key
+		if news {
+			if text := t.hint(w); text != "" {
+				t.print("\n" + text)
+			}
+		}
+	}
+}
+
+func waitKey(w runWaits) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", w.Status, w.Outcome)
+	for _, x := range w.Waits {
+		fmt.Fprintf(&b, "|%s %s %s", x.Step, x.Kind, strings.Join(x.Persons, " "))
+	}
+	return b.String()
+}
+
+// hint is what a run waits for, with what to type.
+func (t *terminal) hint(w runWaits) string {
+	if w.Status == "ended" {
+		if w.Outcome == "done" {
+			return t.paint("1", "The release is done.") + " /quit ends, and proves it with git and gpg."
+		}
+		return t.paint("1", "The release ended as "+w.Outcome+".") + " /quit ends."
+	}
+	if len(w.Waits) == 0 {
+		return t.paint("2", "The bot is at work; nobody has to do anything.")
+	}
+	t.out.Lock()
+	me := t.me
+	t.out.Unlock()
+	lines := []string{t.paint("1", "Now it waits for people:")}
+	for _, x := range w.Waits {
+		what := card.Clean(x.What)
+		if !strings.Contains(what, x.Step) {
+			what = card.Clean(x.Step) + ": " + what
+		}
+		lines = append(lines, wrapped(what, "  • ", "    "))
+		if len(x.Persons) == 0 {
+			continue
+		}
+		as := ""
+		if !slices.Contains(x.Persons, me) {
+			as = "/as " + x.Persons[0] + "   and then   "
+		}
+		todo := "release why " + t.version + " " + x.Step
+		switch {
+		case x.Kind == "gate":
+			todo = "/react"
+			if n := len(x.Persons); n > 1 {
+				todo += "   (" + strings.Join(x.Persons[:n-1], ", ") + " and " + x.Persons[n-1] + " may)"
+			}
+		case x.Kind == "ask" && demoAnswers()[x.Step] != "":
+			todo = fmt.Sprintf("answer %s %s %s", t.version, x.Step, demoAnswers()[x.Step])
+		}
+		lines = append(lines, "    → type   "+t.paint("33", as+todo))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// wrapped breaks text at words, for the width of the cards.
+func wrapped(text, first, next string) string {
+	var out strings.Builder
+	line := first
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i > 0 && len([]rune(line))+1+len([]rune(word)) > columns:
+			out.WriteString(line + "\n")
+			line = next + word
+		case i > 0:
+			line += " " + word
+		default:
+			line += word
+		}
+	}
+	out.WriteString(line)
+	return out.String()
+}
+
+// demoAnswers are what the people of the demo answer to the questions of a release.
+func demoAnswers() map[string]string {
+	return map[string]string{"checklist": "merged=true", "tested": `good=true how="by hand, on two boards"`}
+}

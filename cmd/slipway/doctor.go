@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/bot/playbook"
+)
+
+type doctorCmd struct{}
+
+// severity says what a finding means for the bot.
+type severity string
+
+const (
+	ill     severity = "error"   // the bot does not start, or a release cannot end
+	warning severity = "warning" // something will be missed
+)
+
+// ailment is one thing that can be wrong. Its code never changes.
+type ailment struct {
+	code     string
+	severity severity
+	good     string // what is said when all is well
+	look     func(context.Context, *patient) []symptom
+}
+
+// symptom is what was found, and the fix.
+type symptom struct{ what, fix string }
+
+// patient is what is looked at.
+type patient struct {
+	conf  *config
+	shelf *shelf
+}
+
+// ailments are the checks, in the order in which they are made.
+func ailments() []ailment {
+	return []ailment{
+		{"state.unwritable", ill, "the state folder can be written", stateFolder},
+		{"git.missing", ill, "git is there", gitProgram},
+		{"gpg.missing", warning, "gpg is there", gpgProgram},
+		{"playbook.invalid", ill, "the playbooks are good", badPlaybooks},
+		{"playbook.warning", warning, "the playbooks raise no doubts", doubtfulPlaybooks},
+		{"role.empty", ill, "every role that a playbook asks is held by somebody", emptyRoles},
+		{"remote.unreachable", ill, "every remote answers", remotes},
+		{"signer.none", ill, "a signer is configured", noSigner},
+		{"smtp.unreachable", ill, "the mail server answers", smtpServer},
+	}
+}
+
+// Run looks at everything and says what it found. It changes nothing and sends nothing.
+func (*doctorCmd) Run(ctx context.Context, c *cli) error {
+	conf, err := loadConfig(c.Config)
+	if err != nil {
+		fmt.Printf("%-8s%-20s%s\n", ill, "config.invalid", errs.Text(err))
+		return errs.E("doctor", errs.KindOf(err), fmt.Errorf("the configuration is not valid")).Hint("mend it first; the rest depends on it")
+	}
+	fmt.Printf("%-8s%-20s%s is valid\n", "good", "config", c.Config)
+	all, err := contracts()
+	if err != nil {
+		return err
+	}
+	p := &patient{conf: conf}
+	if p.shelf, err = loadShelf(conf.Playbooks, all, false); err != nil {
+		fmt.Printf("%-8s%-20s%s\n", ill, "playbook.unreadable", errs.Text(err))
+		return errs.E("doctor", errs.KindOf(err), fmt.Errorf("the playbooks cannot be read")).Hint("mend them first; the rest depends on them")
+	}
+	count := map[severity]int{}
+	for _, a := range ailments() {
+		found := a.look(ctx, p)
+		if len(found) == 0 {
+			fmt.Printf("%-8s%-20s%s\n", "good", a.code[:strings.Index(a.code, ".")], a.good)
+		}
+		for _, s := range found {
+			count[a.severity]++
+			fmt.Printf("%-8s%-20s%s\n%28s%s\n", a.severity, a.code, s.what, "→ ", s.fix)
+		}
+	}
+	if n := count[ill]; n > 0 {
+		return errs.E("doctor", errs.Failed, fmt.Errorf("%d errors and %d warnings", n, count[warning]))
+	}
+	fmt.Printf("no errors, %d warnings\n", count[warning])
+	return nil
+}
+
+func stateFolder(_ context.Context, p *patient) []symptom {
+	dir := p.conf.State
+	for {
+		info, err := os.Stat(dir)
+		if err == nil && !info.IsDir() {
+			return []symptom{{dir + " is not a folder", "choose another folder in state:"}}
+		}
+		if err == nil {
+			break
+		}
+		dir = filepath.Dir(dir) // serve makes what is not there yet
+	}
+	if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {
+		return []symptom{{fmt.Sprintf("the state folder %s cannot be written", p.conf.State), "make it and give it to this user: install -d -m 700 " + p.conf.State}}
+	}
+	return nil
+}
+
+func gitProgram(context.Context, *patient) []symptom {
+	if _, err := exec.LookPath("git"); err != nil {
+		return []symptom{{"git is not installed", "apt-get install git"}}
+	}
+	return nil
+}
+
+func gpgProgram(context.Context, *patient) []symptom {
+	if _, err := exec.LookPath("gpg"); err != nil {
+		return []symptom{{"gpg is not installed; only the proofs of the demo and a signer with a smartcard need it", "apt-get install gnupg"}}
+	}
+	return nil
+}
+
+func badPlaybooks(_ context.Context, p *patient) []symptom { return findings(p, playbook.Error) }
+
+func doubtfulPlaybooks(_ context.Context, p *patient) []symptom { return findings(p, playbook.Warning) }
+
+func findings(p *patient, level playbook.Severity) (out []symptom) {
+	for _, name := range p.shelf.names() {
+		for _, f := range p.shelf.found[name] {
+			if f.Severity == level {
+				fix := f.Fix
+				if fix == "" {
+					fix = "slipway playbook check"
+				}
+				out = append(out, symptom{f.Pos.String() + ": " + f.Text, fix})
+			}
+		}
+	}
+	return out
+}
+
+// emptyRoles finds gates and questions that nobody could pass or answer.
+func emptyRoles(ctx context.Context, p *patient) (out []symptom) {
+	persons, grants, err := configured{p.conf}.People(ctx)
+	if err != nil {
+		return []symptom{{plainCause(err), errs.HintOf(err)}}
+	}
+	dir := people.NewDirectory(persons, grants, nil, nil)
+	for _, project := range sortedKeys(p.conf.Projects) {
+		for _, name := range p.shelf.names() {
+			book := p.shelf.Current(name)
+			if book == nil {
+				continue
+			}
+			filled := map[string]bool{}
+			for _, r := range book.Roles {
+				filled[r.Name] = true
+			}
+			for _, step := range book.Steps {
+				for _, role := range rolesOf(step) {
+					if !filled[role] && len(dir.Members(project, role, time.Now())) == 0 {
+						filled[role] = true // said once
+						out = append(out, symptom{fmt.Sprintf("nobody is %s of %s, and the step %s of %s needs one", role, project, step.Path, name),
+							fmt.Sprintf("add %s to roles: %s:", role, project)})
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func rolesOf(s *playbook.Step) []string {
+	switch {
+	case s.Gate != nil && len(s.Gate.Rule.Roles()) > 1: // of several, one may do
+		return nil
+	case s.Gate != nil:
+		return s.Gate.Rule.Roles()
+	case s.Ask != nil && s.Ask.Of != "" && s.Ask.Of != "requester":
+		return []string{s.Ask.Of}
+	}
+	return nil
+}
+
+func remotes(ctx context.Context, p *patient) (out []symptom) {
+	for _, name := range sortedKeys(p.conf.Projects) {
+		remote, _ := p.conf.Projects[name].Profile["remote"].(string)
+		branch, _ := p.conf.Projects[name].Profile["branch"].(string)
+		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+		found, err := output(ctx, "/", "git", "ls-remote", "--", remote, "refs/heads/"+branch)
+		cancel()
+		switch {
+		case err != nil:
+			out = append(out, symptom{fmt.Sprintf("the remote %s of %s does not answer", remote, name), "try: git ls-remote " + remote})
+		case found == "":
+			out = append(out, symptom{fmt.Sprintf("the remote %s of %s has no branch %s", remote, name, branch), "correct branch: of the project"})
+		}
+	}
+	return out
+}
+
+func noSigner(_ context.Context, p *patient) []symptom {
+	if len(p.conf.Signing.Tokens) == 0 {
+		return []symptom{{"no signer is configured, so no tag can be signed", "add one to signing: signers: with its token_file"}}
+	}
+	return nil
+}
+
+// smtpServer reads the greeting of the mail server and hangs up.
+func smtpServer(ctx context.Context, p *patient) []symptom {
+	host := p.conf.SMTP.Host
+	if host == "" {
+		host = "localhost"
+	}
+	address := net.JoinHostPort(host, strconv.Itoa(p.conf.SMTP.Port))
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return []symptom{{address + " does not answer", "correct host and port of smtp:, or start the mail server"}}
+	}
+	defer conn.Close()
+	if p.conf.SMTP.Port == 465 { // it waits for TLS first
+		return nil
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "220") {
+		return []symptom{{address + " does not speak SMTP", "correct host and port of smtp:"}}
+	}
+	_, _ = conn.Write([]byte("QUIT\r\n"))
+	return nil
+}

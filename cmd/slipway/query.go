@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"slipway/bot/card"
+	"slipway/bot/engine"
+	"slipway/bot/errs"
+	"slipway/bot/people"
+	"slipway/commands/talk"
+)
+
+// query answers the socket's questions with what the account may see.
+func (b *bot) query(ctx context.Context, who, name string, args map[string]string) (any, error) {
+	person, _ := b.engine.World().Directory.ByAccount(account(who))
+	switch name {
+	case "runs":
+		return b.runs(ctx, engine.Filter{Person: person.ID})
+	case "show":
+		id, err := b.engine.Resolve(ctx, args["run"], person.ID)
+		if err != nil {
+			return nil, err
+		}
+		state, p, err := b.engine.RunState(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return card.Text(talk.Cards{}.Render(p, state, b.engine.World()), columns), nil
+	case "waits":
+		return b.waits(ctx, args["run"], person.ID)
+	case "answers":
+		return b.answers(args["message"])
+	}
+	return nil, errs.E("query", errs.NotFound, fmt.Errorf("there is no question %q", name)).Hint("there are runs, show, waits and answers")
+}
+
+func (b *bot) runs(ctx context.Context, f engine.Filter) ([]runLine, error) {
+	lines := []runLine{}
+	for _, past := range []bool{false, true} {
+		f.Past = past
+		found, err := b.engine.Runs(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range found {
+			lines = append(lines, runLine{Name: r.Name, Project: r.Project, Status: r.Status, Outcome: r.Outcome,
+				Requester: string(r.Requester), Began: card.Moment(r.Began)})
+		}
+	}
+	return lines, nil
+}
+
+// waitLine is something a run waits for, for clients.
+type waitLine struct {
+	Step     string   `json:"step"`
+	Kind     string   `json:"kind"`
+	What     string   `json:"what"`
+	Persons  []string `json:"persons"`
+	Manifest string   `json:"manifest,omitempty"` // of a gate: digest of what is to be approved
+}
+
+// runWaits is a run with what it waits for.
+type runWaits struct {
+	Status  string            `json:"status"`
+	Outcome string            `json:"outcome"`
+	Steps   map[string]string `json:"steps"`
+	Waits   []waitLine        `json:"waits"`
+	Docs    [][2]string       `json:"docs"` // path and doc of every step, as declared
+}
+
+func (b *bot) waits(ctx context.Context, name string, person people.PersonID) (runWaits, error) {
+	id, err := b.engine.Resolve(ctx, name, person)
+	if err != nil {
+		return runWaits{}, err
+	}
+	state, book, err := b.engine.RunState(ctx, id)
+	if err != nil {
+		return runWaits{}, err
+	}
+	out := runWaits{Status: string(state.Status), Outcome: state.Outcome, Steps: map[string]string{}, Waits: []waitLine{}}
+	for path, st := range state.Steps {
+		out.Steps[path] = string(st.Status)
+	}
+	for _, st := range book.Steps {
+		out.Docs = append(out.Docs, [2]string{st.Path, st.Doc})
+	}
+	awaited, err := b.engine.Who(ctx, id)
+	if err != nil {
+		return runWaits{}, err
+	}
+	for _, a := range awaited {
+		line := waitLine{Step: a.Step, Kind: a.Kind, What: a.What}
+		for _, p := range a.Persons {
+			line.Persons = append(line.Persons, string(p))
+		}
+		if st := state.Steps[a.Step]; st != nil && st.Gate != nil {
+			line.Manifest = string(st.Gate.Digest)
+		}
+		out.Waits = append(out.Waits, line)
+	}
+	return out, nil
+}
+
+// answers are the texts that the bot answered to a message, oldest first. Everybody who may read
+// the channel sees them there too.
+func (b *bot) answers(message string) ([]string, error) {
+	asked, err := b.room.Message(message)
+	if err != nil {
+		return nil, err
+	}
+	thread := asked.Thread
+	if thread == "" {
+		thread = asked.ID
+	}
+	later, err := b.room.Messages(asked.Channel, asked.ID, 1000)
+	if err != nil {
+		return nil, err
+	}
+	texts := []string{}
+	for _, m := range later {
+		if m.Author == botAccount && m.Thread == thread && isReply(m) {
+			texts = append(texts, messageText(m))
+		}
+	}
+	return texts, nil
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package walk
+
+// raced: see the other file.
+const raced = false
