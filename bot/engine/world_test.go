@@ -495,29 +495,3 @@ func (w *world) run(name string) *run.State {
 	}
 	return s
 }
-
-func (w *world) wantStep(name, step string, want run.StepStatus) {
-	w.t.Helper()
-	st := w.run(name).Steps[step]
-	if st == nil || st.Status != want {
-		w.t.Fatalf("step %s of %s is %+v, want %s", step, name, st, want)
-	}
-}
-
-func (w *world) wantApplied(what string, n int) {
-	w.t.Helper()
-	w.out.mu.Lock()
-	defer w.out.mu.Unlock()
-	if w.out.applied[what] != n {
-		w.t.Fatalf("%s happened %d times, want %d", what, w.out.applied[what], n)
-	}
-}
-
-func delivery(t testing.TB, x wire, id string) engine.Delivery {
-	t.Helper()
-	body, err := json.Marshal(x)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return engine.Delivery{Source: "chat", ID: id, Place: x.Place, Account: account(x.Who), Body: body}
-}

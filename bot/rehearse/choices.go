@@ -324,10 +324,10 @@ func (st *stage) awaited(n *node, path string, step *run.Step) []Choice {
 	case playbook.GateK:
 		return st.votes(n, path, step, def)
 	case playbook.Ask:
-		return st.answers(n, path, "ask", st.members(n.s, def.Ask.Of, n.now), "", def.Ask.Fields)
+		return st.answers(n, path, "ask", st.asked(n, step, def.Ask.Of), "", def.Ask.Fields)
 	case playbook.ByHand:
 		if step.On != "check" {
-			return st.answers(n, path, "by_hand", st.members(n.s, def.ByHand.Of, n.now), "", def.ByHand.Evidence)
+			return st.answers(n, path, "by_hand", st.asked(n, step, def.ByHand.Of), "", def.ByHand.Evidence)
 		}
 	case playbook.Collect:
 		for _, key := range step.Keys {
@@ -359,6 +359,14 @@ func (st *stage) skip(n *node, path string, def *playbook.Step) []Choice {
 		input: run.Command{Verb: run.SkipVerb, Person: who, Step: path, Reason: "simulated"}}}
 }
 
+// asked are those whom a step asks: one person, or the holders of a role.
+func (st *stage) asked(n *node, step *run.Step, role string) []people.PersonID {
+	if id, _ := step.Inputs["person"].(string); id != "" {
+		return []people.PersonID{people.PersonID(id)}
+	}
+	return st.members(n.s, role, n.now)
+}
+
 // answers to a form: by the first who may, with made-up values.
 func (st *stage) answers(n *node, path, what string, who []people.PersonID, member string, fields []playbook.Input) []Choice {
 	person := first(who)
@@ -371,6 +379,9 @@ func (st *stage) answers(n *node, path, what string, who []people.PersonID, memb
 		switch {
 		case f.Person:
 			values[f.Name] = string(person)
+			if f.Type.Kind == action.List {
+				values[f.Name] = []any{string(person)}
+			}
 		case f.Default == nil || n.salt[path] != "":
 			values[f.Name] = m.value(f.Name, f.Type)
 			if b, ok := values[f.Name].(bool); ok && n.salt[path] != "" {

@@ -73,7 +73,7 @@ func (st *stage) commands(n *node) []Choice {
 		if def.Kind == playbook.Ask && step.Status == run.Done {
 			salted := *n
 			salted.salt = put(n.salt, path, "changed")
-			for _, c := range st.answers(&salted, path, "ask", st.members(s, def.Ask.Of, n.now), "", def.Ask.Fields) {
+			for _, c := range st.answers(&salted, path, "ask", st.asked(n, step, def.Ask.Of), "", def.Ask.Fields) {
 				c.Trouble, c.Outcome, c.Text = true, "changed", "answers otherwise"
 				out = append(out, c)
 			}

@@ -98,8 +98,31 @@ func newStage(o Options) (*stage, error) {
 		digest = s.p.Digest
 	}
 	s.start = run.Start{ID: "rehearsal", Project: s.project, Playbook: digest, Closure: digest, Requester: s.requester,
-		Inputs: inputs, Profile: profile, Via: "rehearsal"}
+		Inputs: inputs, Profile: profile, Via: "rehearsal", Inherited: s.inherited()}
 	return s, nil
+}
+
+// inherited fills the declared roles that no ask of the playbook fills: its parent does, or
+// somebody who may appoint them, before the run gets to what they are asked for.
+func (st *stage) inherited() map[string][]people.PersonID {
+	fills := map[string]bool{}
+	eachStep(st.p.Steps, func(s *playbook.Step) {
+		if s.Ask != nil {
+			fills[s.Ask.Fills] = true
+		}
+	})
+	filled := map[string][]people.PersonID{}
+	for _, r := range st.p.Roles {
+		held := st.dir.Members(st.project, r.Name, st.begin)
+		if fills[r.Name] || len(held) == 0 {
+			continue
+		}
+		if !r.Many {
+			held = held[:1]
+		}
+		filled[r.Name] = held
+	}
+	return filled
 }
 
 // node is one moment of a run: its state, the time, the locks, and what was noted on the way.

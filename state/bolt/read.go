@@ -110,9 +110,11 @@ func walk(c *bbolt.Cursor, lower, upper []byte, reverse bool, step func(id, valu
 		}
 		return false
 	}
-	if upper == nil {
-		id, value = c.Last()
-	} else if id, value = c.Seek(upper); id == nil {
+	behind := []byte(nil)
+	if upper != nil {
+		behind, _ = c.Seek(upper)
+	}
+	if behind == nil {
 		id, value = c.Last()
 	} else {
 		id, value = c.Prev()

@@ -164,6 +164,7 @@ func reviewed() map[string]string {
 }
 
 func TestMutantsOfTheRelease(t *testing.T) {
+	t.Parallel()
 	p, k := bundled(t)
 	if broken := house(p); len(broken) > 0 {
 		t.Fatalf("the release playbook breaks the rules of the house: %v", broken)

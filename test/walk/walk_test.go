@@ -26,6 +26,7 @@ func walkAll(t *testing.T, name string, o rehearse.Options, b rehearse.Bounds) r
 // wrong before or after it. SLIPWAY_SOAK=1 takes two of those that go wrong, which takes minutes.
 // With the race detector only the nearest states are visited.
 func TestWalkOfTheRelease(t *testing.T) {
+	t.Parallel()
 	p, k := bundled(t)
 	o := options(p, k)
 	if raced {
