@@ -195,6 +195,10 @@ func (d *decider) lookGate(in *inst, st *Step) {
 	if st.Gate == nil || st.Gate.Digest == "" {
 		return
 	}
+	if d.outOfTime(st) {
+		d.expired(in)
+		return
+	}
 	if d.s.Status == OnHold || len(st.Gate.Votes) == 0 {
 		return // a held gate collects, but does not close
 	}
@@ -235,6 +239,10 @@ func (d *decider) closing(c Closing) *errs.Error {
 	}
 	st := d.at(in.path)
 	if st.Status != Running || st.Gate == nil || st.Gate.Closing == 0 || st.Gate.Closing != c.Number {
+		return nil
+	}
+	if d.outOfTime(st) {
+		d.expired(in)
 		return nil
 	}
 	d.voidEffects(in.path, "it has answered", ForClosing)
@@ -306,10 +314,17 @@ func against(v gate.Verdict) string {
 	return strings.Join(names, ", ")
 }
 
+// outOfTime reports whether the time of the open manifest is over. Its timer may be late, as after
+// a stop of the bot: nothing counts on a manifest, and no gate closes, after its expiry.
+func (d *decider) outOfTime(st *Step) bool {
+	expires := st.Gate.Manifest.Expires
+	return !expires.IsZero() && !d.now.Before(expires)
+}
+
 // expired ends a manifest whose time is over, and puts a new one to the people.
 func (d *decider) expired(in *inst) {
 	st := d.at(in.path)
-	if st.Status != Running || st.Gate == nil || st.Gate.Digest == "" || d.now.Before(st.Gate.Manifest.Expires) {
+	if st.Status != Running || st.Gate == nil || st.Gate.Digest == "" || !d.outOfTime(st) {
 		return
 	}
 	d.voidGate(in.path, fmt.Sprintf("it expired at %s", st.Gate.Manifest.Expires.Format(time.RFC3339)))

@@ -396,3 +396,23 @@ func TestTriggeredRunBelongsToItsOwnerRole(t *testing.T) {
 		t.Fatalf("waits %v", got)
 	}
 }
+
+// The timer of an expiry may be late: the bot was down, or is busy. The gate must not close then.
+func TestNoGateClosesAfterItsExpiry(t *testing.T) {
+	w := open(t)
+	w.React("go", "maintainer-a")
+	first := w.s.Steps["go"].Gate.Digest
+	late := w.vote("maintainer-b", "go", gate.Approve, "")
+	number := w.s.Steps["go"].Gate.Closing
+	if number == 0 {
+		t.Fatal("not closing")
+	}
+	w.now = w.now.Add(8 * 24 * time.Hour) // no timer fires
+	w.Refuses(Vote{Step: "go", Vote: late}, errs.Conflict, "expired")
+	w.Do(Closing{Step: "go", Number: number, Clean: true})
+	g := w.Want("go", Running).Gate
+	if g.Digest == first || len(g.Votes) != 0 || g.Closing != 0 {
+		t.Fatalf("the old manifest stands: %+v", g)
+	}
+	w.Want("sign", Waiting)
+}

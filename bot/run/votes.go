@@ -69,6 +69,10 @@ func (d *decider) vote(in Vote) *errs.Error {
 		return refuse(errs.Conflict, "that manifest of %s is void, there is a newer one: %s", in.Step, st.Gate.Digest).
 			Hint("look at what changed, and answer again on the newest gate message")
 	}
+	if d.outOfTime(st) {
+		return refuse(errs.Conflict, "that manifest of %s expired at %s", in.Step, st.Gate.Manifest.Expires.Format(time.RFC3339)).
+			Hint("answer on the new gate message, which follows")
+	}
 	switch v.Kind {
 	case gate.Approve, gate.Reject:
 	case gate.Veto:
