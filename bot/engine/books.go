@@ -188,24 +188,36 @@ func awaits(p *playbook.Playbook, s *run.State, st *run.Step) []string {
 	def := p.Step(run.DeclaredPath(st.Path))
 	switch {
 	case st.Status == run.Stuck || st.Status == run.InDoubt:
-		who = []string{"@" + string(s.Requester), ownerOf(s.Owner), run.ReleaseManager}
+		who = []string{"@" + string(s.Requester), orNobody(s.Owner), run.ReleaseManager}
 	case st.Status == run.Waiting && st.On != "":
 		if len(st.On) >= 6 && st.On[:6] == "freeze" {
 			who = []string{frozen}
 		}
 	case st.Status != run.Running || def == nil:
 	case def.Kind == playbook.GateK:
-		who = def.Gate.Rule.Roles()
+		who = append(def.Gate.Rule.Roles(), orNobody(def.Gate.Lifts))
 	case def.Kind == playbook.Ask:
 		who = []string{def.Ask.Of}
+		if def.Ask.Person != nil {
+			who = asked(st)
+		}
 	case def.Kind == playbook.ByHand:
 		who = []string{def.ByHand.Of}
+		if def.ByHand.Person != nil {
+			who = asked(st)
+		}
 	case def.Kind == playbook.Offer:
+		who = []string{orNobody(def.Offer.Closes)}
 		for _, o := range def.Offer.Entries {
 			who = append(who, o.By...)
 		}
 	case def.Kind == playbook.Collect:
 		who = []string{collecting}
+	}
+	for _, role := range slices.Clone(who) {
+		for _, person := range s.Filled[role] { // a role of the run, which no grant names
+			who = append(who, "@"+string(person))
+		}
 	}
 	var out []string
 	for _, w := range who {
@@ -228,10 +240,17 @@ const (
 	collecting = "~collect"
 )
 
-// ownerOf is the role that owns a triggered run, or nobody.
-func ownerOf(owner string) string {
-	if owner == "" {
+// orNobody is a role, or the entry of nobody when there is none.
+func orNobody(role string) string {
+	if role == "" {
 		return "@"
 	}
-	return owner
+	return role
+}
+
+// asked is the one person of a step that asks a person and not a role; release managers may
+// answer on behalf.
+func asked(st *run.Step) []string {
+	person, _ := st.Inputs["person"].(string)
+	return []string{"@" + person, run.ReleaseManager}
 }

@@ -113,7 +113,7 @@ func (e *Engine) reply(ctx context.Context, r *effectRecord, lost bool) (action.
 	if len([]rune(title)) > card.MaxTitle {
 		rest = in.Text
 	}
-	for rest = strings.TrimSpace(rest); rest != ""; {
+	for rest = strings.TrimRight(strings.TrimLeft(rest, "\n"), "\n "); rest != ""; {
 		part := []rune(rest)
 		if len(part) > card.MaxText {
 			part = part[:card.MaxText]

@@ -25,9 +25,10 @@ func (e *Engine) decodeDue(ctx context.Context) (bool, time.Time, error) {
 		return false, time.Time{}, err
 	}
 	d, r, raw, err := e.delivery(ctx, seq)
-	if errs.Is(err, errs.NotFound) && raw == nil {
-		// The body is gone from the blob store, or the delivery was removed: nothing to decode.
-		return true, time.Time{}, e.decoded(ctx, seq, nil, inboxRecord{}, nil, err)
+	if errs.Is(err, errs.NotFound) || raw != nil && errs.Is(err, errs.Corrupt) {
+		// The delivery was removed, or its body is gone from the blob store or damaged. It is kept
+		// with the reason, for a replay once the body is restored; those behind it must not wait.
+		return true, time.Time{}, e.decoded(ctx, seq, raw, r, nil, err)
 	}
 	if err != nil {
 		return false, time.Time{}, err

@@ -43,7 +43,7 @@ func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
 	}
 	r := inboxRecord{Source: d.Source, ID: d.ID, Account: d.Account, Place: d.Place, Headers: maps.Clone(d.Headers), At: e.now()}
 	if len(d.Body) > inlineValue/2 {
-		digest, err := e.cfg.Blobs.Put(ctx, d.Body)
+		digest, err := e.keep(ctx, d.Body)
 		if err != nil {
 			return err
 		}
@@ -74,7 +74,8 @@ func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
 	return nil
 }
 
-// delivery reads a stored delivery back.
+// delivery reads a stored delivery back. When only its body cannot be read, the record is given with
+// the error.
 func (e *Engine) delivery(ctx context.Context, seq string) (Delivery, inboxRecord, []byte, error) {
 	var r inboxRecord
 	raw, found, err := e.get(ctx, spInbox, seq, &r)
@@ -87,7 +88,7 @@ func (e *Engine) delivery(ctx context.Context, seq string) (Delivery, inboxRecor
 	body := r.Body
 	if r.Blob != "" {
 		if body, err = e.cfg.Blobs.Get(ctx, r.Blob); err != nil {
-			return Delivery{}, r, nil, err
+			return Delivery{}, r, raw, err
 		}
 	}
 	return Delivery{Source: r.Source, ID: r.ID, Account: r.Account, Place: r.Place, Headers: r.Headers, Body: body, At: r.At}, r, raw, nil

@@ -166,3 +166,64 @@ func TestSweepKeepsWhatIsYoungOrWaits(t *testing.T) {
 		t.Fatal("the mistyped command was not answered")
 	}
 }
+
+// brokenBlobs fails for some bodies as a disk would.
+type brokenBlobs struct {
+	engine.Blobs
+	get, put error
+}
+
+func (b *brokenBlobs) Get(ctx context.Context, digest string) ([]byte, error) {
+	if b.get != nil {
+		return nil, b.get
+	}
+	return b.Blobs.Get(ctx, digest)
+}
+
+func (b *brokenBlobs) Put(ctx context.Context, content []byte) (string, error) {
+	if b.put != nil {
+		return "", b.put
+	}
+	return b.Blobs.Put(ctx, content)
+}
+
+// A body that is gone or rotten is shown as such, can be replayed once it is restored, and keeps
+// nobody else waiting.
+func TestLostBodyIsKeptWithItsReason(t *testing.T) {
+	for _, kind := range []errs.Kind{errs.NotFound, errs.Corrupt} {
+		w := newWorld(t)
+		blobs := &brokenBlobs{Blobs: w.blobs}
+		w.cfg = func(c *engine.Config) { c.Blobs = blobs }
+		w.open()
+		if err := w.deliver(wire{Who: "requester", Place: "lava", Message: "s1", Text: "release 7.0" + strings.Repeat(" ", 20_000)}, "d1"); err != nil {
+			t.Fatal(err)
+		}
+		blobs.get = errs.E("blob.get", kind, errors.New("the body cannot be read"))
+		w.drain()
+		list, err := w.e.InboxList(context.Background(), "", 10, true)
+		if err != nil || len(list) != 1 || list[0].Error == "" {
+			t.Fatalf("%s: inbox: %+v %v", kind, list, err)
+		}
+		blobs.get = nil
+		if err := w.e.InboxReplay(context.Background(), list[0].Seq); err != nil {
+			t.Fatal(err)
+		}
+		w.drain()
+		w.wantStep("7.0", "build", run.Done)
+	}
+}
+
+func TestDoubtfulBodyEndsTheEngine(t *testing.T) {
+	w := newWorld(t)
+	blobs := &brokenBlobs{Blobs: w.blobs, put: errs.E("blob.put", errs.Doubtful, errors.New("the disk failed"))}
+	w.cfg = func(c *engine.Config) { c.Blobs = blobs }
+	w.open()
+	big := wire{Who: "requester", Place: "lava", Message: "s1", Text: strings.Repeat("x", 20_000)}
+	if err := w.deliver(big, "d1"); !errs.Is(err, errs.Doubtful) {
+		t.Fatalf("it was taken: %v", err)
+	}
+	blobs.put = nil
+	if err := w.deliver(big, "d2"); !errs.Is(err, errs.Doubtful) {
+		t.Fatalf("the engine goes on: %v", err)
+	}
+}

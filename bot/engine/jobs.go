@@ -32,7 +32,7 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 	}
 	j := job.Job{ID: r.Key, Kind: kind, Run: r.Run, Step: r.Step, Key: r.Key, Digest: action.DigestOf(payload), Payload: payload}
 	if len(payload) > job.MaxPayload {
-		if _, err := e.cfg.Blobs.Put(ctx, payload); err != nil {
+		if _, err := e.keep(ctx, payload); err != nil {
 			return time.Time{}, err
 		}
 		j.Payload = nil

@@ -302,11 +302,22 @@ func (e *Engine) pack(ctx context.Context, value []byte) ([]byte, error) {
 	if len(value) <= inlineValue {
 		return value, nil
 	}
-	digest, err := e.cfg.Blobs.Put(ctx, value)
+	digest, err := e.keep(ctx, value)
 	if err != nil {
 		return nil, err
 	}
 	return []byte("@" + digest), nil
+}
+
+// keep puts a body into the blob store. When nobody can tell whether it is on disk, the engine ends
+// as it does after an ambiguous commit.
+func (e *Engine) keep(ctx context.Context, body []byte) (digest string, err error) {
+	digest, err = e.cfg.Blobs.Put(ctx, body)
+	if errs.Is(err, errs.Doubtful) {
+		e.cfg.Log.Error("the blob store cannot tell what it holds; stopping", "error", errs.Text(err))
+		e.fail(err)
+	}
+	return digest, err
 }
 
 func (e *Engine) unpack(ctx context.Context, value []byte) ([]byte, error) {

@@ -243,7 +243,7 @@ func (e *Engine) tableOf(ctx context.Context, runID string, l *playbook.Ledger, 
 	if b.Len() > maxTable {
 		return nil, errs.E("engine.rows", errs.Invalid, errors.New("the table of "+l.Name+" is too long to be shown")).Hint("name fewer columns")
 	}
-	digest, err := e.cfg.Blobs.Put(ctx, []byte(b.String()))
+	digest, err := e.keep(ctx, []byte(b.String()))
 	if err != nil {
 		return nil, err
 	}

@@ -175,7 +175,12 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 		case err == nil && found:
 			return okay(out, true)
 		case err != nil:
-			return e.failure(c, r, err, true)
+			o := e.failure(c, r, err, true)
+			if o.again.IsZero() && !r.ProbeOnly && (here || r.Boot != e.boot) && couldRepeat(c.Policy) && !settles(err) {
+				// A failure would let the step be retried, and the effect happen twice.
+				o.result.Outcome = run.Doubtful
+			}
+			return o
 		case r.ProbeOnly:
 			return outcome{result: run.Result{Outcome: run.Skipped, Message: "it was not found done"}}
 		case c.Policy == action.OnceOrAsk:
@@ -194,6 +199,19 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 		err = errs.E(c.Name, errs.Doubtful, fmt.Errorf("there was no answer within %s", limit))
 	}
 	return e.failure(c, r, err, false)
+}
+
+// couldRepeat reports whether doing twice does harm: the other side does not notice a repeat.
+func couldRepeat(p action.Policy) bool { return p == action.Lookup || p == action.OnceOrAsk }
+
+// settles reports whether the error of a probe tells that the effect did not happen, in place of
+// that nobody could look.
+func settles(err error) bool {
+	switch errs.KindOf(err) {
+	case errs.Invalid, errs.Exists, errs.Conflict, errs.Failed:
+		return true
+	}
+	return false
 }
 
 // lastTry is the latest moment at which a lost try can have been made.

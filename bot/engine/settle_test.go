@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"slipway/bot/errs"
 	"slipway/bot/run"
 )
 
@@ -30,4 +32,43 @@ func TestALostLookupSettlesOnce(t *testing.T) {
 	w.pass(time.Second)
 	w.wantStep("1.0", "it", run.Done)
 	w.wantApplied("test.lookup 1.0", 1)
+}
+
+// A mail that may have been sent, and an archive that cannot be asked: that is no failure, after
+// which a retry would send it twice. A person is asked.
+func TestALostLookupThatCannotLookIsDoubtful(t *testing.T) {
+	for _, kind := range []errs.Kind{errs.Unavailable, errs.Busy, errs.Denied, errs.Other} {
+		w := newWorld(t, effectYAML("quick", "test.lookup@1", ""))
+		w.out.fail = func(_, phase string) error {
+			switch phase {
+			case "after":
+				return errs.E("test", errs.Doubtful, errors.New("the connection broke after the final dot"))
+			case "probe":
+				return errs.E("test", kind, errors.New("the archive does not answer"))
+			}
+			return nil
+		}
+		w.open()
+		w.say("requester", "quick 1.0")
+		for range 60 {
+			w.pass(10 * time.Minute)
+		}
+		w.wantStep("1.0", "it", run.InDoubt)
+		w.wantApplied("test.lookup 1.0", 1)
+	}
+}
+
+// Where every try said that nothing happened, an outage stays a failure that can be retried.
+func TestALookupThatNeverBeganFails(t *testing.T) {
+	w := newWorld(t, effectYAML("quick", "test.lookup@1", ""))
+	w.out.fail = func(_, phase string) error {
+		return errs.E("test", errs.Unavailable, errors.New("the network is down"))
+	}
+	w.open()
+	w.say("requester", "quick 1.0")
+	for range 60 {
+		w.pass(10 * time.Minute)
+	}
+	w.wantStep("1.0", "it", run.Stuck)
+	w.wantApplied("test.lookup 1.0", 0)
 }

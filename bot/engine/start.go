@@ -33,6 +33,7 @@ type StartRequest struct {
 	Priority int `json:"priority,omitempty"` // for locks, given by an offer
 
 	Inherited map[string][]people.PersonID `json:"inherited,omitempty"` // roles filled in the parent
+	Adopt     bool                         `json:"adopt,omitempty"`     // first look for what was done by hand
 }
 
 // Started is what became of a start.
@@ -91,7 +92,7 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 	}
 	start := run.Start{ID: r.ID, Project: project.Name, Playbook: p.Digest, Closure: closure, Requester: r.Person, Owner: r.Owner,
 		Inputs: inputs, Profile: profile, Private: r.Private, Circle: r.Circle, Parent: r.Parent, Via: r.Via, Priority: r.Priority,
-		Inherited: r.Inherited}
+		Inherited: r.Inherited, Adopt: r.Adopt}
 	if start.ID == "" {
 		start.ID = e.cfg.IDs()
 	}
@@ -244,7 +245,7 @@ func fitInputs(p *playbook.Playbook, given map[string]any) (map[string]any, erro
 			err = in.Type.Check(in.Name, fitted)
 		}
 		if err != nil {
-			return nil, errs.E(op, errs.Invalid, fmt.Errorf("%s: %w", in.Name, err)).Hint("%s is %s (%s)", in.Name, in.Type, in.Help)
+			return nil, errs.E(op, errs.Invalid, fmt.Errorf("%s: %w", in.Name, err)).Hint("%s", expected(in))
 		}
 		out[in.Name] = fitted
 	}
@@ -254,6 +255,18 @@ func fitInputs(p *playbook.Playbook, given map[string]any) (map[string]any, erro
 		}
 	}
 	return out, nil
+}
+
+// expected says what an input takes.
+func expected(in playbook.Input) string {
+	text := in.Name + " takes a value of type " + in.Type.String()
+	if in.Type.Kind == action.Bool {
+		text = fmt.Sprintf("write %s=true or %[1]s=false", in.Name)
+	}
+	if in.Help != "" {
+		text += " (" + in.Help + ")"
+	}
+	return text
 }
 
 // fitValue reads text as a number, a truth or a list where the type asks for one.

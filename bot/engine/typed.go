@@ -108,7 +108,7 @@ func fitFields(given map[string]any, fields []playbook.Input) (map[string]any, e
 			}
 			fitted, err := fitValue(f.Type, v)
 			if err != nil {
-				return nil, errs.E("engine.answer", errs.Invalid, fmt.Errorf("%s: %w", name, err)).Hint("%s is %s (%s)", name, f.Type, f.Help)
+				return nil, errs.E("engine.answer", errs.Invalid, fmt.Errorf("%s: %w", name, err)).Hint("%s", expected(f))
 			}
 			out[name] = fitted
 		}

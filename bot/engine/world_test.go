@@ -80,7 +80,7 @@ type outside struct {
 	mu      sync.Mutex
 	applied map[string]int // by action and name
 	keys    map[string]bool
-	fail    func(action, phase string) error // before and after what Do applies
+	fail    func(action, phase string) error // before and after what Do applies, and in a probe
 	blind   bool                             // probes cannot tell
 }
 
@@ -100,6 +100,11 @@ type deed struct {
 func (d deed) Probe(_ context.Context, key action.Key, in doIn) (doOut, bool, error) {
 	d.out.mu.Lock()
 	defer d.out.mu.Unlock()
+	if d.out.fail != nil {
+		if err := d.out.fail(d.name, "probe"); err != nil {
+			return doOut{}, false, err
+		}
+	}
 	if d.out.keys[d.name+key.String()] && !d.out.blind {
 		return doOut{"made " + in.Name}, true, nil
 	}

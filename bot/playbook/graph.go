@@ -121,6 +121,9 @@ func Describe(p *Playbook) string {
 			switch {
 			case in.Default != nil:
 				extra = fmt.Sprintf(", default %v", in.Default)
+				if in.Default == "" {
+					extra = `, default ""`
+				}
 			case in.Optional:
 				extra = ", optional"
 			}

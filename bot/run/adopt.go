@@ -45,7 +45,8 @@ func (d *decider) advanceAdopt() {
 		if _, digest := canonical(inputs); st.Probed == digest {
 			continue
 		}
-		d.intend(in.path, ForAdopt, in.def.Do.Ref, inputs, intent{probeOnly: true})
+		// A read changes nothing, so it is done: what comes after it can be looked for only then.
+		d.intend(in.path, ForAdopt, in.def.Do.Ref, inputs, intent{probeOnly: in.def.Do.Contract.Policy != action.Read})
 	}
 	for _, e := range d.s.Effects {
 		if e.For == ForAdopt {
@@ -138,7 +139,7 @@ func (d *decider) adoptProbed(in *inst, e *Effect, r EffectEnded) {
 	}
 	inputs, _ := action.DecodeValues(e.Inputs)
 	d.emit(StepStarted{Step: in.path, Attempt: d.at(in.path).Attempt + 1, Inputs: inputs, Digest: e.Digest, Saw: d.sees(in)})
-	d.emit(StepDone{Step: in.path, Output: out, Adopted: true})
+	d.emit(StepDone{Step: in.path, Output: out, Adopted: in.def.Do.Contract.Policy != action.Read})
 }
 
 // findings lists the adopted steps that come after the gate: they are part of what it approves.

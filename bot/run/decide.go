@@ -212,6 +212,9 @@ func (d *decider) start(in Start) *errs.Error {
 	d.s.Start = Start{}
 	d.by = in.Requester
 	d.emit(Started{Start: in, Name: name})
+	if in.Adopt {
+		d.emit(Adopting{})
+	}
 	return nil
 }
 

@@ -64,6 +64,8 @@ type Start struct {
 	// Inherited are the roles filled in the parent; those that the playbook declares or uses are
 	// kept, as they are at the start.
 	Inherited map[string][]people.PersonID `json:",omitempty"`
+	// Adopt: before anything is done, it is looked for what was done by hand already.
+	Adopt bool `json:",omitempty"`
 }
 
 // Result is how an effect ended, or what a probe found.

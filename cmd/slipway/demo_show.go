@@ -36,7 +36,7 @@ func (t *terminal) change(c console.Change) string {
 	case m.Card == nil:
 		return t.paint("36", name(m.Author)+":") + " " + plain(m.Text)
 	case isReply(m):
-		return t.paint("2", "slipway:") + "\n" + indent(messageText(m))
+		return t.paint("2", "slipway:") + "\n" + indent(folded(messageText(m)))
 	case hasSteps(*m.Card):
 		return t.steps(old, *m.Card)
 	case !seen:
@@ -121,6 +121,7 @@ func (t *terminal) hints(ctx context.Context) {
 		if news {
 			t.hinted = key
 		}
+		t.done = t.done || w.Outcome == "done"
 		t.out.Unlock()
 		pending = key
 		if news {
@@ -170,6 +171,10 @@ func (t *terminal) hint(w runWaits) string {
 		}
 		todo := "release why " + t.version + " " + x.Step
 		switch {
+		case x.Kind == "gate" && lifting(x):
+			todo = "lift " + t.version + " " + x.Step
+		case x.Kind == "hold":
+			todo = "release resume " + t.version
 		case x.Kind == "gate":
 			todo = "/react"
 			if n := len(x.Persons); n > 1 {
@@ -181,6 +186,37 @@ func (t *terminal) hint(w runWaits) string {
 		lines = append(lines, "    → type   "+t.paint("33", as+todo))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// lifting reports whether a gate waits for a veto to be lifted rather than for approval.
+func lifting(x waitLine) bool { return strings.HasPrefix(x.What, "lift ") }
+
+// folded breaks the lines of text that are too long at words, their beginnings and columns kept.
+func folded(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if bare := strings.TrimLeft(line, " "); len([]rune(line)) > columns {
+			lead := line[:len(line)-len(bare)]
+			lines[i] = hang(line, lead+"  ")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hang breaks line at its last space before the edge, as often as it takes; next begins the rest.
+func hang(line, next string) string {
+	var out strings.Builder
+	for r := []rune(line); ; r = []rune(line) {
+		cut := min(len(r), columns)
+		for cut < len(r) && cut > len(next) && r[cut] != ' ' {
+			cut--
+		}
+		if len(r) <= columns || cut <= len(next) {
+			return out.String() + line
+		}
+		out.WriteString(strings.TrimRight(string(r[:cut]), " ") + "\n")
+		line = next + strings.TrimLeft(string(r[cut:]), " ")
+	}
 }
 
 // wrapped breaks text at words, for the width of the cards.

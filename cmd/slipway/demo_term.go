@@ -58,6 +58,7 @@ type terminal struct {
 	mine   map[string]bool      // keys of what was said here
 	cards  map[string]card.Card // message → card as it was shown
 	hinted string               // what the last hint was about
+	done   bool                 // whether a release was seen done
 	last   time.Time            // of the last line written
 }
 
@@ -121,7 +122,9 @@ func (t *terminal) run(ctx context.Context, in io.Reader) (released bool) {
 				t.settle(ctx)
 			}
 			w, err := t.look(ctx)
-			return err == nil && w.Outcome == "done"
+			t.out.Lock()
+			defer t.out.Unlock()
+			return t.done || err == nil && w.Outcome == "done"
 		}
 	}
 }
@@ -153,7 +156,7 @@ func (t *terminal) typed(ctx context.Context, line string) error {
 	case "/quit", "/exit", "/q":
 		return io.EOF
 	case "/help":
-		t.print(t.welcome() + "Another terminal can join: SLIPWAY_SOCKET=" + t.socket + " slipway watch")
+		t.print(t.welcome() + "Another terminal can join, as anybody:\n  export SLIPWAY_SOCKET=" + t.socket + " SLIPWAY_AS=ben\n  bin/slipway ask mine      bin/slipway runs      bin/slipway watch")
 		return nil
 	case "/as":
 		return t.become(rest)
@@ -220,6 +223,7 @@ func (t *terminal) become(name string) error {
 
 // react approves the gate message named, or the newest gate that is open.
 func (t *terminal) react(ctx context.Context, message string) error {
+	var asked []string // whose ✅ would count, when the gate is known
 	if message == "" {
 		w, err := t.look(ctx)
 		if err != nil {
@@ -227,8 +231,11 @@ func (t *terminal) react(ctx context.Context, message string) error {
 		}
 		t.mu.Lock()
 		for _, wait := range w.Waits {
-			if id := t.gates[wait.Manifest]; wait.Kind == "gate" && id > message {
-				message = id
+			if id := t.gates[wait.Manifest]; wait.Kind == "gate" && id >= message && !lifting(wait) {
+				if id > message {
+					message, asked = id, nil
+				}
+				asked = append(asked, wait.Persons...)
 			}
 		}
 		t.mu.Unlock()
@@ -239,6 +246,9 @@ func (t *terminal) react(ctx context.Context, message string) error {
 	c := t.as(t.me)
 	defer c.Close()
 	_, err := c.React(ctx, message, "✅", true)
+	if err == nil && len(asked) > 0 && !slices.Contains(asked, t.me) {
+		t.print("the gate does not wait for " + t.me + ": this ✅ adds nothing. /who says for whom it waits")
+	}
 	return err
 }
 

@@ -54,6 +54,9 @@ func run(ctx context.Context, args []string) int {
 	if err != nil {
 		return report(err)
 	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	k, err := parser.Parse(args)
 	if code >= 0 { // help was shown
 		return code

@@ -70,6 +70,8 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 		select {
 		case err := <-b.db.Fatal():
 			return err
+		case err := <-b.room.Fatal():
+			return err
 		case <-ctx.Done():
 			return nil
 		}

@@ -240,7 +240,7 @@ func known(k Kind, value, family, run string, names Names) (got, near, what, fix
 		return value, "", "", ""
 	}
 	var list []string
-	word := string(k)
+	word := "there is no " + string(k)
 	switch k {
 	case Project:
 		list = names.Projects()
@@ -250,7 +250,7 @@ func known(k Kind, value, family, run string, names Names) (got, near, what, fix
 		list = names.Locks()
 	case Step:
 		if run != "" {
-			list, word = names.Steps(run), "step of "+clip(run, 60)
+			list, word = names.Steps(run), clip(run, 60)+" has no step"
 		}
 	case Person:
 		if strings.ContainsAny(value, "@:<") { // a mention, an address or an account: resolved later
@@ -273,7 +273,7 @@ func known(k Kind, value, family, run string, names Names) (got, near, what, fix
 			return c, "", "", ""
 		}
 	}
-	what = fmt.Sprintf("there is no %s %q", word, clip(value, 60))
+	what = fmt.Sprintf("%s %q", word, clip(value, 60))
 	if best, ok := nearest(value, list); ok {
 		return value, "", what, fmt.Sprintf("Did you mean %s?", best)
 	}

@@ -163,7 +163,7 @@ func TestReplies(t *testing.T) {
 		"release":                                   `I can't read "release": VERSION is missing. Usage: release VERSION`,
 		"release skip 2019.01":                      `I can't read "release skip 2019.01": STEP is missing. Usage: release skip RUN STEP --reason TEXT`,
 		"release skip 2019.01 go":                   `--reason is missing. Usage:`,
-		"release show 2019.01 imges":                `there is no step of 2019.01 "imges". Did you mean images?`,
+		"release show 2019.01 imges":                `2019.01 has no step "imges". Did you mean images?`,
 		"release 2019.01 lvaa":                      `there is no project "lvaa". Did you mean lava?`,
 		"grant grce maintainer lava":                `there is no person "grce". Did you mean grace?`,
 		"grant grace maintainr lava":                `there is no role "maintainr". Did you mean maintainer?`,

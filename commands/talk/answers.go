@@ -131,16 +131,11 @@ func (a *Answers) named(c grammar.Command, s engine.Spoken) string {
 // adopt begins a run that first looks for what is already done.
 func (a *Answers) adopt(ctx context.Context, s engine.Spoken, c grammar.Command, once engine.Once) (string, error) {
 	f, _ := a.find(c.Family)
-	started, err := a.Engine.StartRunOnce(ctx, *start(f, c, s), once)
+	r := start(f, c, s)
+	r.Adopt = true
+	started, err := a.Engine.StartRunOnce(ctx, *r, once)
 	if err != nil {
 		return "", err
-	}
-	d, err := a.Engine.Submit(ctx, started.Run, run.Command{Verb: run.AdoptVerb, Person: s.Person})
-	switch {
-	case err != nil:
-		return "", err
-	case d.Refusal != nil:
-		return "", d.Refusal
 	}
 	return started.Name + " looks for what is already done", nil
 }

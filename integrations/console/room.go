@@ -88,6 +88,8 @@ type Room struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced at every change
+	dead    error         // why nothing is written any more
+	fatal   chan error
 }
 
 // The buckets of the file.
@@ -117,7 +119,7 @@ func Open(path string, clock func() time.Time) (*Room, error) {
 	case err != nil:
 		return nil, errs.E(op, errs.Unavailable, fmt.Errorf("opening the room %s: %w", path, err))
 	}
-	r := &Room{db: db, clock: clock, changed: make(chan struct{})}
+	r := &Room{db: db, clock: clock, changed: make(chan struct{}), fatal: make(chan error, 1)}
 	err = db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range []string{inMeta, inMessages, inChannels, inKeys, inReactions, inHistory, inChanges} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(b)); err != nil {
@@ -143,16 +145,32 @@ func Open(path string, clock func() time.Time) (*Room, error) {
 // Close closes the file after the transactions that run.
 func (r *Room) Close() error { return r.db.Close() }
 
+// Fatal delivers the reason once, when a commit failed in a way after which nobody can tell what
+// is on disk: nothing is written any more, and the process must exit and recover from disk.
+func (r *Room) Fatal() <-chan error { return r.fatal }
+
 // update runs f in one transaction and wakes the watchers when it was committed.
 func (r *Room) update(f func(tx *bbolt.Tx) error) error {
-	if err := r.db.Update(f); err != nil {
-		return stored(err)
-	}
 	r.mu.Lock()
-	close(r.changed)
-	r.changed = make(chan struct{})
+	dead := r.dead
 	r.mu.Unlock()
-	return nil
+	if dead != nil {
+		return dead
+	}
+	var refused error
+	err := stored(r.db.Update(func(tx *bbolt.Tx) error { refused = f(tx); return refused }))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil:
+		close(r.changed)
+		r.changed = make(chan struct{})
+	case refused == nil && errs.Is(err, errs.Doubtful) && r.dead == nil:
+		// A second fsync would succeed without writing what the first could not.
+		r.dead = err
+		r.fatal <- err
+	}
+	return err
 }
 
 // stored gives an error of the file a kind; ours have one. After a commit that failed otherwise

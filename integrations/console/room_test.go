@@ -296,3 +296,39 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("no folder: %v", err)
 	}
 }
+
+// After a commit that failed nobody can tell what is on disk: the room must not go on as if.
+func TestAFailedCommitEndsTheRoom(t *testing.T) {
+	r := room(t)
+	m := post(t, r, Draft{Channel: "lava", Author: "unix:1", Text: "hello"})
+	if _, err := r.React("unix:1", "no such message", "👍"); err == nil || len(r.Fatal()) != 0 {
+		t.Fatalf("a refusal: %v", err)
+	}
+	path, good := r.db.Path(), r.db
+	if err := good.Close(); err != nil {
+		t.Fatal(err)
+	}
+	broken, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true}) // every commit fails
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.db = broken
+	if _, err := r.React("unix:1", m.ID, "👍"); !errs.Is(err, errs.Doubtful) {
+		t.Fatalf("a failed commit: %v", err)
+	}
+	if err := broken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r.db, err = bbolt.Open(path, 0o600, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.React("unix:1", m.ID, "👍"); !errs.Is(err, errs.Doubtful) {
+		t.Fatalf("the room goes on after it: %v", err)
+	}
+	if len(r.Fatal()) != 1 {
+		t.Fatal("nobody is told that the process must end")
+	}
+	if got, err := r.Message(m.ID); err != nil || len(got.Reactions) != 0 {
+		t.Fatalf("it cannot be read: %+v %v", got, err)
+	}
+}
