@@ -28,11 +28,19 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 	case "freeze list":
 		return freezes(a.Engine.Freezes(), c.Args["project"], w.Now), nil
 	}
-	project := s.Project
-	if !w.Directory.IsAdmin(s.Person, project, w.Now) {
-		lead := c.Path == "freeze add" || c.Path == "freeze end"
-		if _, ok := w.Directory.Has(project, "release-manager", s.Person, w.Now); !lead || !ok {
-			return "", errs.E("talk.operate", errs.Denied, fmt.Errorf("%s takes the role admin", c.Path)).Hint("ask an admin; `people` lists them")
+	projects := []string{s.Project}
+	lead := c.Path == "freeze add" || c.Path == "freeze end"
+	if lead {
+		var err error
+		if projects, err = a.frozen(s, c); err != nil {
+			return "", err
+		}
+	}
+	for _, project := range projects {
+		if !w.Directory.IsAdmin(s.Person, project, w.Now) {
+			if _, ok := w.Directory.Has(project, "release-manager", s.Person, w.Now); !lead || !ok {
+				return "", errs.E("talk.operate", errs.Denied, fmt.Errorf("%s takes the role admin", c.Path)).Hint("ask an admin; `people` lists them")
+			}
 		}
 	}
 	switch c.Path {
@@ -52,6 +60,32 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 		return "it is decoded again; what was done already is not done twice", a.Engine.InboxReplay(ctx, number(c.Args["delivery"]))
 	}
 	return "", errs.E("talk.operate", errs.Invalid, fmt.Errorf("%s cannot be done here", c.Path)).Hint("say help")
+}
+
+// frozen lists the projects whose people a change of a freeze concerns: the one it is for and, when
+// there is one of that name already, the one that was frozen. A freeze of all is the channel's.
+func (a *Answers) frozen(s engine.Spoken, c grammar.Command) ([]string, error) {
+	of := func(project string) string {
+		if project == "" {
+			return s.Project
+		}
+		return project
+	}
+	var out []string
+	if c.Path == "freeze add" {
+		out = append(out, of(c.Options["project"]))
+	}
+	for _, f := range a.Engine.Freezes() {
+		if f.ID == c.Args["name"] {
+			_, project, _ := strings.Cut(f.Calendar, "/")
+			return append(out, of(project)), nil
+		}
+	}
+	if c.Path == "freeze end" {
+		return nil, errs.E("talk.freeze", errs.NotFound, fmt.Errorf("there is no freeze %q to end", c.Args["name"])).
+			Hint("`freeze list` lists them; those of the configuration end there")
+	}
+	return out, nil
 }
 
 func (a *Answers) whoami(s engine.Spoken) string {

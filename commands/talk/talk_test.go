@@ -154,6 +154,31 @@ func TestAnswersGolden(t *testing.T) {
 	golden(t, "answers.txt", b.String())
 }
 
+// A release manager of one project changes no freeze of another, neither by ending it nor by
+// adding one of the same name, and ends nothing that does not exist.
+func TestFreezesOfOthersStand(t *testing.T) {
+	w := newWorld(t)
+	w.say("root", "grant ada release-manager lava")
+	w.say("root", `freeze add audit --from 2019-01-01 --until 2020-01-06 --project glass --reason "an audit"`)
+	for _, text := range []string{`freeze end audit --reason "no need"`,
+		`freeze add audit --from 2018-01-01 --until 2018-01-02 --reason "no need"`,
+		`freeze add other --from 2019-01-01 --until 2019-02-01 --project glass --reason "for fun"`} {
+		if got := w.say("ada", text); !strings.Contains(got, "takes the role") {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	if got := w.say("ada", "freeze list glass"); !strings.Contains(got, "audit (release/glass): from 2019-01-01") {
+		t.Errorf("the freeze is not as it was: %s", got)
+	}
+	if got := w.say("root", `freeze end audti --reason "over"`); !strings.Contains(got, "there is no freeze") {
+		t.Errorf("%s", got)
+	}
+	w.say("ada", `freeze add travel --from 2019-01-10 --until 2019-01-20 --project lava --reason "FOSDEM"`)
+	if got := w.say("ada", `freeze end travel --reason "called off"`); !strings.Contains(got, "has ended") {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestPlanMustMatch(t *testing.T) {
 	w := newWorld(t)
 	plan := w.say("ada", "release 2019.01 urgent=yes --plan")
