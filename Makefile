@@ -34,7 +34,8 @@ soak: check-go
 	SLIPWAY_SOAK=1 $(GO) test -timeout 6h -count=1 ./test/... ./bot/... ./state/... ./cmd/slipway/...
 
 build: check-go
-	$(GO) build -trimpath -o bin/ ./cmd/...
+	@[ -x bin/slipway ] || echo "Building Slipway; the first time takes a few minutes."
+	@$(GO) build -trimpath -o bin/ ./cmd/...
 
 .PHONY: check-go
 check-go:
