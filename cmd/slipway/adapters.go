@@ -96,7 +96,7 @@ func (p configured) Project(name string) (engine.Project, bool) {
 	if !ok {
 		return engine.Project{}, false
 	}
-	out := engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers, Triggers: found.Triggers,
+	out := engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers, Triggers: found.Triggers, Starters: found.Starters,
 		Places: []engine.Place{{Source: console.Source, ID: found.Channel}}}
 	told, _ := found.Profile["broadcast"].([]any)
 	for _, channel := range told {

@@ -49,6 +49,7 @@ type project struct {
 	Name      string
 	Profile   action.Values     // what expressions call project.X
 	Providers map[string]string // capability → provider
+	Starters  map[string]string // playbook → role that may start it
 	PublicKey string            // armoured
 	Channel   string
 	Triggers  []string // playbooks that start by themselves, by their trigger

@@ -113,7 +113,7 @@ func (r rawProject) valid(name, dir string) (project, error) {
 	if err := profileType().Check("project", profile); err != nil {
 		return bad(err.Error(), "")
 	}
-	return project{Name: name, Profile: profile, Providers: r.Providers, PublicKey: public, Channel: r.Channel, Triggers: r.Triggers}, nil
+	return project{Name: name, Profile: profile, Providers: r.Providers, Starters: r.Starters, PublicKey: public, Channel: r.Channel, Triggers: r.Triggers}, nil
 }
 
 // maxCertificate bounds the file of a release key, in bytes.

@@ -77,6 +77,7 @@ type rawProject struct {
 	MailTo     []string          `yaml:"mail_to"`
 	CI         []string          `yaml:"ci"`        // command of the local pipeline
 	Providers  map[string]string `yaml:"providers"` // capability → provider
+	Starters   map[string]string `yaml:"starters"`  // playbook → role that may start it; without an entry, anybody who is known
 	Triggers   []string          `yaml:"triggers"`  // playbooks that start by themselves, by their trigger
 }
 

@@ -140,10 +140,15 @@ func (s *shelf) Check(name string, source []byte) (*playbook.Playbook, error) {
 
 func (s *shelf) names() []string { return slices.Sorted(maps.Keys(s.origin)) }
 
-// triggers checks the playbooks that start by themselves: they exist, have a trigger, and its
-// time zone is known on this machine.
+// triggers checks the playbooks that a project names: they exist, and those that start by
+// themselves have a trigger whose time zone is known on this machine.
 func (s *shelf) triggers(c *config) error {
 	for _, name := range sortedKeys(c.Projects) {
+		for _, family := range sortedKeys(c.Projects[name].Starters) {
+			if s.current[family] == nil {
+				return invalid(fmt.Sprintf("projects: %s: starters names the playbook %q, which does not exist", name, family), suggest(family, maps.Keys(s.current)))
+			}
+		}
 		for _, family := range c.Projects[name].Triggers {
 			p := s.current[family]
 			if p == nil {

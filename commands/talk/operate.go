@@ -28,7 +28,8 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 	case "freeze list":
 		return freezes(a.Engine.Freezes(), c.Args["project"], w.Now), nil
 	}
-	projects := []string{s.Project}
+	// Effects and the inbox are the whole bot's: an admin of one project is not enough.
+	projects := []string{people.EveryProject}
 	lead := c.Path == "freeze add" || c.Path == "freeze end"
 	if lead {
 		var err error
