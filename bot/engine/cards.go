@@ -52,6 +52,10 @@ func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
 		return more, next, err
 	}
 	l, err := e.load(ctx, runID)
+	if errs.Is(err, errs.Corrupt) && e.failed() == nil {
+		e.cfg.Log.Error("a run does not read back and is not shown", "run", runID, "error", errs.Text(err))
+		return true, time.Time{}, nil
+	}
 	if err != nil || l.raw == nil {
 		return true, time.Time{}, err
 	}
