@@ -1,6 +1,23 @@
 package engine_test
 
-import "slipway/bot/run"
+import (
+	"context"
+
+	"slipway/bot/run"
+)
+
+func (w *world) run(name string) *run.State {
+	w.t.Helper()
+	id, err := w.e.Resolve(context.Background(), name, "manager")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	s, _, err := w.e.RunState(context.Background(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
 
 func (w *world) wantStep(name, step string, want run.StepStatus) {
 	w.t.Helper()

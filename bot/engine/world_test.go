@@ -487,16 +487,3 @@ func (w *world) pass(d time.Duration) {
 	w.clock.pass(d)
 	w.drain()
 }
-
-func (w *world) run(name string) *run.State {
-	w.t.Helper()
-	id, err := w.e.Resolve(context.Background(), name, "manager")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	s, _, err := w.e.RunState(context.Background(), id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return s
-}
