@@ -250,8 +250,11 @@ func closeIf(open bool, close func() error) error {
 // pinned verifies tags against the release keys of the configured projects.
 type pinned struct{ conf *config }
 
-func (p pinned) VerifyTag(payload, signature []byte, fingerprint string, now time.Time) (time.Time, error) {
-	for _, project := range p.conf.Projects {
+func (p pinned) VerifyTag(payload, signature []byte, fingerprint string, now time.Time) (signed time.Time, err error) {
+	// Two projects may share a key, and one copy of its certificate may know of a revocation that
+	// the other does not: every copy must accept the signature.
+	for _, name := range sortedKeys(p.conf.Projects) {
+		project := p.conf.Projects[name]
 		if project.Profile["release_key"] != fingerprint {
 			continue
 		}
@@ -260,10 +263,16 @@ func (p pinned) VerifyTag(payload, signature []byte, fingerprint string, now tim
 			return time.Time{}, err
 		}
 		found, err := openpgp.Policy{Certificates: certs, Allowed: []string{fingerprint}}.Verify(payload, signature, now)
-		return found.Created, err
+		if err != nil {
+			return time.Time{}, err
+		}
+		signed = found.Created
 	}
-	return time.Time{}, errs.E("sign.verify", errs.Denied, fmt.Errorf("no project has the release key %s", fingerprint)).
-		Hint("set release_key and public_key of the project")
+	if signed.IsZero() {
+		return signed, errs.E("sign.verify", errs.Denied, fmt.Errorf("no project has the release key %s", fingerprint)).
+			Hint("set release_key and public_key of the project")
+	}
+	return signed, nil
 }
 
 // newID makes an opaque id: 26 characters, in order of time to the millisecond.
