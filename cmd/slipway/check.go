@@ -47,7 +47,7 @@ func contracts() ([]action.Contract, error) {
 	}
 	for _, bind := range []func() ([]action.Bound, error){
 		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, release.Order{}) },
-		func() ([]action.Bound, error) { return localci.Bind(&localci.Runner{}) },
+		func() ([]action.Bound, error) { return localci.Bind(&localci.Runner{}, nil) },
 		func() ([]action.Bound, error) { return release.Bind(systemClock{}.Now) },
 		func() ([]action.Bound, error) {
 			one, err := signing.NewTag(pinned{&config{}}, systemClock{}.Now).Bind()

@@ -128,7 +128,7 @@ func (b *bot) actions(tag *signing.Tag) (*action.Set, error) {
 	var failed error
 	for _, bind := range []func() ([]action.Bound, error){
 		func() ([]action.Bound, error) { return git.Bind(repos, release.Order{}) },
-		func() ([]action.Bound, error) { return localci.Bind(b.ci) },
+		func() ([]action.Bound, error) { return localci.Bind(b.ci, b.blobs) },
 		func() ([]action.Bound, error) { return release.Bind(time.Now) },
 		func() ([]action.Bound, error) { one, err := tag.Bind(); return []action.Bound{one}, err },
 		func() ([]action.Bound, error) { one, err := announce.Bind(); return []action.Bound{one}, err },

@@ -144,8 +144,8 @@ func (a Cancel) Do(_ context.Context, _ action.Key, in CancelIn) (CancelOut, err
 }
 
 // Bind gives the actions of this package with their code, for the set that cmd builds.
-func Bind(r *Runner) ([]action.Bound, error) {
-	start, pipeline, cancel := NewStart(r), NewPipeline(r), NewCancel(r)
+func Bind(r *Runner, d Depot) ([]action.Bound, error) {
+	start, pipeline, cancel, artifacts := NewStart(r), NewPipeline(r), NewCancel(r), NewArtifacts(r, d)
 	s, err := action.Of(start.Contract(), start)
 	if err != nil {
 		return nil, err
@@ -158,6 +158,10 @@ func Bind(r *Runner) ([]action.Bound, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Provider, p.Provider, c.Provider = Provider, Provider, Provider
-	return []action.Bound{s, p, c}, nil
+	a, err := action.Of(artifacts.Contract(), artifacts)
+	if err != nil {
+		return nil, err
+	}
+	s.Provider, p.Provider, c.Provider, a.Provider = Provider, Provider, Provider, Provider
+	return []action.Bound{s, p, c, a}, nil
 }

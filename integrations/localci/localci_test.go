@@ -412,7 +412,7 @@ func TestACheckoutThatFailsIsTriedAgainUnderTheSameKey(t *testing.T) {
 
 func TestBoundActionsHaveTheStatesInTheirType(t *testing.T) {
 	w := newWorld(t, 0, Options{})
-	bound, err := Bind(w.runner)
+	bound, err := Bind(w.runner, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

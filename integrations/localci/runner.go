@@ -2,7 +2,7 @@
 // commit, on this machine.
 //
 // Every start has a folder of its own under the state folder: the request, a fresh checkout, the
-// log and the verdict. The command runs under a small watcher process that outlives the bot and
+// log, the verdict, and a folder for what the command makes (CI_ARTIFACTS in its environment). The command runs under a small watcher process that outlives the bot and
 // writes the verdict, so that a restart of the bot loses nothing. The watcher holds a lock on a
 // file in the folder for as long as it lives; the kernel lets go of it even when the machine is
 // switched off, so a run that was interrupted is never taken for one that still works.
@@ -235,6 +235,14 @@ func (r *Runner) launch(dir string, q request, lock *os.File, tries int) error {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return broken("the home folder of the run cannot be made: %w", err)
 	}
+	artifacts := filepath.Join(dir, "artifacts")
+	err = os.RemoveAll(artifacts) // of a try that was interrupted
+	if err == nil {
+		err = os.MkdirAll(artifacts, 0o700)
+	}
+	if err != nil {
+		return broken("the folder of the artifacts cannot be made: %w", err)
+	}
 	program, err := program(q.Command[0])
 	if err != nil {
 		return err
@@ -242,7 +250,7 @@ func (r *Runner) launch(dir string, q request, lock *os.File, tries int) error {
 	cmd := exec.Command("/bin/sh", append([]string{"-c", watcher, "watcher", program}, q.Command[1:]...)...)
 	cmd.Dir = filepath.Join(dir, "src")
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LANG=C.UTF-8", "CI=true", "GIT_TERMINAL_PROMPT=0",
-		"CI_COMMIT_SHA=" + q.Commit, "CI_COMMIT_REF_NAME=" + q.Ref}, r.opts.Env...)
+		"CI_COMMIT_SHA=" + q.Commit, "CI_COMMIT_REF_NAME=" + q.Ref, "CI_ARTIFACTS=" + artifacts}, r.opts.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{lock}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -139,7 +139,7 @@ func releaseOptions() (options, error) {
 	for _, bind := range []func() ([]action.Bound, error){
 		func() ([]action.Bound, error) { return release.Bind(noTime) },
 		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, nil) },
-		func() ([]action.Bound, error) { return localci.Bind(nil) },
+		func() ([]action.Bound, error) { return localci.Bind(nil, nil) },
 		func() ([]action.Bound, error) {
 			b, err := mail.NewAnnounce(nil, nil, 0).Bind()
 			return []action.Bound{b}, err

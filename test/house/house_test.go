@@ -126,15 +126,16 @@ func may(room, other string) bool {
 	return false
 }
 
-// sameFamily allows integrations/x to use integrations/x/y, and the signing integration the
-// OpenPGP one: they speak of the same signatures.
+// sameFamily allows integrations/x to use integrations/x/y, the signing integration the OpenPGP
+// one, since they speak of the same signatures, and every one Debian's file formats.
 func sameFamily(room, other string) bool {
 	parent := func(s string) string {
 		parts := strings.SplitN(s, "/", 3)
 		return strings.Join(parts[:min(2, len(parts))], "/")
 	}
 	return parent(room) == parent(other) ||
-		room == "integrations/signing" && other == "integrations/openpgp"
+		room == "integrations/signing" && other == "integrations/openpgp" ||
+		other == "integrations/debian"
 }
 
 func TestDependenciesPointInwards(t *testing.T) {

@@ -32,7 +32,7 @@ func built(t *testing.T) []action.Contract {
 		bounds = append(bounds, more...)
 	}
 	add(git.Bind(&git.Repositories{}, nil))
-	add(localci.Bind(nil))
+	add(localci.Bind(nil, nil))
 	add(release.Bind(time.Now))
 	tag, err := signing.NewTag(nil, time.Now).Bind()
 	add([]action.Bound{tag}, err)

@@ -39,7 +39,7 @@ func contracts(t testing.TB) []action.Contract {
 	}
 	add(release.Bind(func() time.Time { return time.Time{} }))
 	add(git.Bind(&git.Repositories{}, nil))
-	add(localci.Bind(nil))
+	add(localci.Bind(nil, nil))
 	one(mail.NewAnnounce(nil, nil, 0).Bind())
 	one(signing.NewTag(nil, func() time.Time { return time.Time{} }).Bind())
 	set, err := action.NewSet(bounds...)
