@@ -1,0 +1,290 @@
+package aptrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/bot/action"
+	"slipway/bot/errs"
+)
+
+// fresh is how old a staged state may be that is taken for the one of the same try.
+const fresh = time.Hour
+
+// stage is archive.stage@1.
+type stage struct{ a *Actions }
+
+// StageIn is what the next state is to be.
+type StageIn struct {
+	Archive  string     `cel:"archive" json:"archive"`
+	Suites   []string   `cel:"suites" json:"suites"`
+	Kind     string     `cel:"kind" json:"kind" enum:"add,refresh,rollback,promote" doc:"add files; the same again with a new date; what was there before a version; packages of another suite"`
+	Files    []Artifact `cel:"files,optional" json:"files,omitempty" doc:"with add: .deb and .dsc files, and what those name"`
+	Source   string     `cel:"source,optional" json:"source,omitempty" doc:"with rollback and promote: the source package"`
+	Version  string     `cel:"version,optional" json:"version,omitempty" doc:"with rollback: the version that goes; with promote: the one that comes"`
+	From     string     `cel:"from,optional" json:"from,omitempty" doc:"with promote: the suite it comes from"`
+	Backward bool       `cel:"backward,optional" json:"backward,omitempty" doc:"versions may go backwards; a rollback always may"`
+}
+
+// StageOut is a state that waits for its signatures.
+type StageOut struct {
+	Generation string            `cel:"generation" json:"generation"`
+	Releases   []SuiteRelease    `cel:"releases" json:"releases"`
+	Current    []SuiteGeneration `cel:"current" json:"current" doc:"what clients see until it is published"`
+	Digest     string            `cel:"digest" json:"digest" kind:"digest" doc:"over the Release files of all suites"`
+	Digests    []string          `cel:"digests" json:"digests" kind:"digest" doc:"of the Release file of each suite"`
+	Changes    []string          `cel:"changes" json:"changes" doc:"what changes for clients, in words"`
+	Packages   int               `cel:"packages" json:"packages" doc:"entries of all indexes"`
+}
+
+// Probe finds nothing: staging again under the same key gives what is there.
+func (stage) Probe(context.Context, action.Key, StageIn) (StageOut, bool, error) {
+	return StageOut{}, false, nil
+}
+
+// Do stages suite after suite under the key of the effect.
+func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, error) {
+	const op = "archive.stage"
+	c, err := s.a.archive(op, in.Archive)
+	if err != nil {
+		return StageOut{}, err
+	}
+	if len(in.Suites) == 0 {
+		return StageOut{}, errs.E(op, errs.Invalid, errors.New("no suite is named")).Hint("name the suites of the project")
+	}
+	// When somebody else publishes meanwhile, what was staged is worth nothing: another try is then
+	// another generation, on top of theirs.
+	on, err := currentOf(c.Place, in.Suites)
+	if err != nil {
+		return StageOut{}, err
+	}
+	var out StageOut
+	var digests strings.Builder
+	date := s.a.Now().UTC().Truncate(time.Second)
+	for _, name := range in.Suites {
+		change, err := s.change(ctx, c, in, name)
+		if err != nil {
+			return StageOut{}, err
+		}
+		change.Key, change.Date = key.String()+" on "+on, date
+		got, err := c.Place.Stage(ctx, change)
+		if err == nil && got.Staged && s.a.Now().Sub(got.Date) > fresh {
+			// A person tries the step again: clients count a Release's age from its date.
+			change.Key += " at " + date.Format(time.RFC3339)
+			got, err = c.Place.Stage(ctx, change)
+		}
+		if err != nil {
+			return StageOut{}, err
+		}
+		// The id is made of the date and the key: a repeat finds what the first try began with.
+		if out.Generation == "" {
+			out.Generation, date = got.ID, got.Date
+		} else if out.Generation != got.ID {
+			return StageOut{}, errs.E(op, errs.Conflict, fmt.Errorf("%s is staged as %s, and %s as %s", in.Suites[0], out.Generation, name, got.ID)).
+				Hint("try the step again")
+		}
+		release := SuiteRelease{Suite: name, Text: string(got.Release), Digest: got.Digest}
+		out.Releases = append(out.Releases, release)
+		out.Digests = append(out.Digests, release.Digest)
+		out.Current = append(out.Current, SuiteGeneration{Suite: name, Generation: got.Parent})
+		fmt.Fprintf(&digests, "%s %s\n", release.Digest, name)
+		for _, m := range got.Moves {
+			out.Changes = append(out.Changes, name+": "+m.String())
+		}
+		for _, n := range got.Counts {
+			out.Packages += n
+		}
+	}
+	out.Digest = action.DigestOf([]byte(digests.String()))
+	return out, nil
+}
+
+// currentOf names what clients see of the suites.
+func currentOf(p Place, suites []string) (string, error) {
+	ids := make([]string, len(suites))
+	for i, suite := range suites {
+		all, err := p.Generations(suite)
+		if err != nil {
+			return "", err
+		}
+		for _, g := range all {
+			if g.Current {
+				ids[i] = g.ID
+			}
+		}
+	}
+	return strings.Join(ids, ","), nil
+}
+
+// change is what is asked for, for one suite.
+func (s stage) change(ctx context.Context, c Configured, in StageIn, suite string) (Change, error) {
+	bad := func(hint, format string, args ...any) (Change, error) {
+		return Change{}, errs.E("archive.stage", errs.Invalid, fmt.Errorf(format, args...)).Hint("%s", hint)
+	}
+	change := Change{Suite: suite, Rollback: in.Backward}
+	switch in.Kind {
+	case "refresh":
+	case "add":
+		files := artifacts{ctx: ctx, from: s.a.Contents, files: in.Files}
+		for _, f := range in.Files {
+			if strings.HasSuffix(f.Name, ".deb") || strings.HasSuffix(f.Name, ".dsc") {
+				change.Add = append(change.Add, File{Path: f.Name, FS: files})
+			}
+		}
+		if len(change.Add) == 0 {
+			return bad("let the pipeline leave its packages among its artifacts", "there is no .deb and no .dsc among %d files", len(in.Files))
+		}
+	case "promote":
+		if in.From == "" || in.Source == "" {
+			return bad("give from and source", "a promotion needs the suite and the source package that it takes")
+		}
+		change.From = &Promotion{Suite: in.From, Packages: []Ref{{Name: in.Source, Version: in.Version, Source: true}}}
+	case "rollback":
+		g, err := before(c.Place, suite, in.Source, in.Version)
+		if err != nil {
+			return Change{}, err
+		}
+		change.Base, change.Rollback = g.ID, true
+	default:
+		return bad("it is add, refresh, rollback or promote", "the kind is %q", in.Kind)
+	}
+	return change, nil
+}
+
+// before is the newest published generation without that version of a source package that came
+// before the one which brought it. Errors: NotFound.
+func before(p Place, suite, source, version string) (Generation, error) {
+	const op = "archive.stage"
+	if source == "" || version == "" {
+		return Generation{}, errs.E(op, errs.Invalid, errors.New("a rollback needs the source package and the version that goes")).Hint("give source and version")
+	}
+	all, err := p.Generations(suite)
+	if err != nil {
+		return Generation{}, err
+	}
+	brought := false
+	for _, g := range slices.Backward(all) {
+		if g.Staged || g.Published.IsZero() {
+			continue
+		}
+		built, err := p.Built(suite, g.ID, source)
+		if err != nil {
+			return Generation{}, err
+		}
+		has := slices.ContainsFunc(built, func(b Built) bool { return b.Version == version })
+		if brought && !has {
+			return g, nil
+		}
+		brought = brought || has
+	}
+	if !brought {
+		return Generation{}, errs.E(op, errs.NotFound, fmt.Errorf("%s has no %s %s, and had none as far as it remembers", suite, source, version)).
+			Hint("look at what the suite has, and name that version")
+	}
+	return Generation{}, errs.E(op, errs.NotFound, fmt.Errorf("%s remembers nothing from before %s %s", suite, source, version)).
+		Hint("publish a higher version with the earlier content instead")
+}
+
+// artifacts are files of a pipeline as a file system: by the names that .dsc files know them by.
+type artifacts struct {
+	ctx   context.Context
+	from  Contents
+	files []Artifact
+}
+
+// Open gives the content of the artifact of that name.
+func (a artifacts) Open(name string) (fs.File, error) {
+	for _, f := range a.files {
+		if f.Name == name {
+			file, _, err := a.from.Open(a.ctx, f.Digest)
+			if err != nil {
+				return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+			}
+			return named{file, name}, nil
+		}
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// named is an open file under the name that it was asked for.
+type named struct {
+	*os.File
+	name string
+}
+
+func (n named) Stat() (fs.FileInfo, error) {
+	info, err := n.File.Stat()
+	return namedInfo{info, n.name}, err
+}
+
+type namedInfo struct {
+	fs.FileInfo
+	name string
+}
+
+func (n namedInfo) Name() string { return n.name }
+
+// history is archive.history@1.
+type history struct{ a *Actions }
+
+// HistoryIn asks for a version of a source package.
+type HistoryIn struct {
+	Archive string   `cel:"archive" json:"archive"`
+	Suites  []string `cel:"suites" json:"suites"`
+	Source  string   `cel:"source" json:"source"`
+	Version string   `cel:"version" json:"version"`
+}
+
+// HistoryOut is where it is now, and what was before it.
+type HistoryOut struct {
+	Suites   []string `cel:"suites" json:"suites" doc:"those that offer the version now"`
+	Packages []string `cel:"packages" json:"packages" doc:"binary packages of that version"`
+	Previous string   `cel:"previous" json:"previous" doc:"version that they offered before; empty: none that is remembered"`
+}
+
+func (history) Probe(context.Context, action.Key, HistoryIn) (HistoryOut, bool, error) {
+	return HistoryOut{}, false, nil
+}
+
+func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, error) {
+	c, err := h.a.archive("archive.history", in.Archive)
+	if err != nil {
+		return HistoryOut{}, err
+	}
+	out := HistoryOut{Suites: []string{}, Packages: []string{}}
+	for _, suite := range in.Suites {
+		now, err := c.Place.Built(suite, "", in.Source)
+		if err != nil {
+			return HistoryOut{}, err
+		}
+		i := slices.IndexFunc(now, func(b Built) bool { return b.Version == in.Version })
+		if i < 0 {
+			continue
+		}
+		out.Suites = append(out.Suites, suite)
+		out.Packages = append(out.Packages, now[i].Packages...)
+		g, err := before(c.Place, suite, in.Source, in.Version)
+		if errs.Is(err, errs.NotFound) {
+			continue
+		}
+		if err != nil {
+			return HistoryOut{}, err
+		}
+		earlier, err := c.Place.Built(suite, g.ID, in.Source)
+		if err != nil {
+			return HistoryOut{}, err
+		}
+		if len(earlier) > 0 && out.Previous == "" {
+			out.Previous = earlier[0].Version
+		}
+	}
+	slices.Sort(out.Packages)
+	out.Packages = slices.Compact(out.Packages)
+	return out, nil
+}

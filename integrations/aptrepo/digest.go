@@ -1,0 +1,142 @@
+package aptrepo
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"sync"
+)
+
+// Algorithm is a checksum that Release files and indexes list.
+type Algorithm uint8
+
+// The algorithms, weakest first. apt counts MD5Sum and SHA1 as no security at all.
+const (
+	MD5Sum Algorithm = iota
+	SHA1
+	SHA256
+	SHA512
+	algorithms
+)
+
+// String is the name that Release fields and by-hash folders have.
+func (a Algorithm) String() string {
+	names := [...]string{"MD5Sum", "SHA1", "SHA256", "SHA512"}
+	if int(a) < len(names) {
+		return names[a]
+	}
+	return fmt.Sprintf("algorithm %d", uint8(a))
+}
+
+// ParseAlgorithm reads a name that [Algorithm.String] gives.
+func ParseAlgorithm(name string) (Algorithm, bool) {
+	for a := range algorithms {
+		if a.String() == name {
+			return a, true
+		}
+	}
+	return 0, false
+}
+
+// stanzaField is the name that the field has in Packages.
+func (a Algorithm) stanzaField() string {
+	if a == MD5Sum {
+		return "MD5sum"
+	}
+	return a.String()
+}
+
+// checksumField is the name that the list has in .dsc, .changes and Sources.
+func (a Algorithm) checksumField() string {
+	switch a {
+	case MD5Sum:
+		return "Files"
+	case SHA1:
+		return "Checksums-Sha1"
+	case SHA256:
+		return "Checksums-Sha256"
+	}
+	return "Checksums-Sha512"
+}
+
+func (a Algorithm) new() hash.Hash {
+	switch a {
+	case MD5Sum:
+		return md5.New()
+	case SHA1:
+		return sha1.New()
+	case SHA256:
+		return sha256.New()
+	}
+	return sha512.New()
+}
+
+// sums are checksums in hexadecimal by algorithm; "" is one that was not made.
+type sums [algorithms]string
+
+// hashes feeds several algorithms at once.
+type hashes struct {
+	algs []Algorithm
+	each []hash.Hash
+}
+
+func newHashes(algs []Algorithm) *hashes {
+	h := &hashes{algs: algs}
+	for _, a := range algs {
+		h.each = append(h.each, a.new())
+	}
+	return h
+}
+
+func (h *hashes) Write(p []byte) (int, error) {
+	for _, one := range h.each {
+		one.Write(p)
+	}
+	return len(p), nil
+}
+
+func (h *hashes) sums() (s sums) {
+	for i, a := range h.algs {
+		s[a] = hex.EncodeToString(h.each[i].Sum(nil))
+	}
+	return s
+}
+
+// sumPieces hashes a text in pieces, every algorithm on its own when the text is large.
+func sumPieces(pieces [][]byte, algs []Algorithm) (s sums, size int64) {
+	for _, p := range pieces {
+		size += int64(len(p))
+	}
+	one := func(a Algorithm) {
+		h := a.new()
+		for _, p := range pieces {
+			h.Write(p)
+		}
+		s[a] = hex.EncodeToString(h.Sum(nil))
+	}
+	if len(algs) == 1 || size < 1<<18 {
+		for _, a := range algs {
+			one(a)
+		}
+		return s, size
+	}
+	var wg sync.WaitGroup
+	for _, a := range algs {
+		wg.Go(func() { one(a) })
+	}
+	wg.Wait()
+	return s, size
+}
+
+// withSHA256 is algs and SHA256, which tells contents apart whatever a suite lists.
+func withSHA256(algs []Algorithm) []Algorithm {
+	if slices.Contains(algs, SHA256) {
+		return algs
+	}
+	return append(slices.Clone(algs), SHA256)
+}
