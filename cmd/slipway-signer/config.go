@@ -8,12 +8,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
 
 	"slipway/bot/errs"
+	"slipway/bot/playbook"
 	"slipway/bot/version"
 	"slipway/integrations/openpgp"
 )
@@ -30,7 +32,8 @@ type Config struct {
 		GPG            string `yaml:"gpg"`      // or: fingerprint of the key in gpg's agent or card
 		GPGHome        string `yaml:"gpg_home"` // its GNUPGHOME
 	} `yaml:"key"`
-	Allow     []Rule `yaml:"allow"`
+	Allow     []Rule        `yaml:"allow"`
+	Archives  []ArchiveRule `yaml:"archives"`
 	Approvers struct {
 		Need         int      `yaml:"need"`
 		Certificates string   `yaml:"certificates"` // file with their public keys
@@ -77,10 +80,29 @@ func (c Config) Valid() (Policy, time.Duration, error) {
 	bad := func(format string, args ...any) (Policy, time.Duration, error) {
 		return Policy{}, 0, errs.E("signer.config", errs.Invalid, fmt.Errorf(format, args...))
 	}
-	for _, f := range [][2]string{{"server", c.Server}, {"token_file", c.TokenFile}, {"log", c.Log}} {
+	for _, f := range [][2]string{{"server", c.Server}, {"token_file", c.TokenFile}} {
 		if f[1] == "" {
 			return bad("%s: is missing", f[0])
 		}
+	}
+	p, err := c.Policy()
+	if err != nil {
+		return Policy{}, 0, err
+	}
+	poll, err := duration(c.Poll, 5*time.Second)
+	if err != nil || poll < 100*time.Millisecond {
+		return bad("poll: %q is not a time of at least 100ms", c.Poll)
+	}
+	return p, poll, nil
+}
+
+// Policy is what c says of the key, of what may be signed and of the approvers: all but the bot.
+func (c Config) Policy() (Policy, error) {
+	bad := func(format string, args ...any) (Policy, error) {
+		return Policy{}, errs.E("signer.config", errs.Invalid, fmt.Errorf(format, args...))
+	}
+	if c.Log == "" {
+		return bad("log: is missing")
 	}
 	if (c.Key.File == "") == (c.Key.GPG == "") {
 		return bad("key: needs either file or gpg")
@@ -88,8 +110,8 @@ func (c Config) Valid() (Policy, time.Duration, error) {
 	if (c.Key.GPG == "") != (c.Key.GPGHome == "") {
 		return bad("key: gpg and gpg_home belong together")
 	}
-	if len(c.Allow) == 0 {
-		return bad("allow: is empty, so nothing could be signed")
+	if len(c.Allow) == 0 && len(c.Archives) == 0 {
+		return bad("allow: and archives: are empty, so nothing could be signed")
 	}
 	for _, r := range c.Allow {
 		if r.Repository == "" || r.Project == "" || len(r.Tags) == 0 {
@@ -102,11 +124,18 @@ func (c Config) Valid() (Policy, time.Duration, error) {
 		}
 	}
 	p := Policy{Rules: c.Allow, Compare: version.Compare}
-	poll, err := duration(c.Poll, 5*time.Second)
-	if err != nil || poll < 100*time.Millisecond {
-		return bad("poll: %q is not a time of at least 100ms", c.Poll)
+	for _, a := range c.Archives {
+		a, err := a.valid()
+		if err != nil {
+			return Policy{}, err
+		}
+		if slices.ContainsFunc(p.Archives, func(o ArchiveRule) bool { return o.Archive == a.Archive }) {
+			return bad("archives: %s is there twice", a.Archive)
+		}
+		p.Archives = append(p.Archives, a)
 	}
 	a := c.Approvers
+	var err error
 	p.Approvers.Need, p.Approvers.Fingerprints = a.Need, a.Fingerprints
 	if p.Approvers.Longest, err = duration(a.Longest, 72*time.Hour); err != nil || p.Approvers.Longest <= 0 {
 		return bad("approvers: longest: %q is not a time such as 72h", a.Longest)
@@ -119,7 +148,7 @@ func (c Config) Valid() (Policy, time.Duration, error) {
 		for _, f := range a.Fingerprints {
 			full, err := openpgp.Fingerprint(f)
 			if err != nil {
-				return Policy{}, 0, err
+				return Policy{}, err
 			}
 			seen[full] = true
 		}
@@ -127,10 +156,39 @@ func (c Config) Valid() (Policy, time.Duration, error) {
 			return bad("approvers: %d are needed and %d are listed", a.Need, len(seen))
 		}
 		if p.Approvers.Certificates, err = openpgp.LoadCertificates(a.Certificates); err != nil {
-			return Policy{}, 0, err
+			return Policy{}, err
 		}
 	}
-	return p, poll, nil
+	return p, nil
+}
+
+// valid checks a rule and reads its times.
+func (a ArchiveRule) valid() (ArchiveRule, error) {
+	bad := func(format string, args ...any) (ArchiveRule, error) {
+		return a, errs.E("signer.config", errs.Invalid, fmt.Errorf("archives: "+format, args...))
+	}
+	if a.Archive == "" || a.Project == "" || len(a.Suites) == 0 {
+		return bad("every entry needs archive, project and suites")
+	}
+	for _, pattern := range append(slices.Clone(a.Suites), a.Codenames...) {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			return bad("%q is not a pattern", pattern)
+		}
+	}
+	if a.Longest != "" {
+		var err error
+		if a.longest, err = playbook.ParseDuration(a.Longest); err != nil || a.longest <= 0 {
+			return bad("longest_valid: %q is not a time such as 14d or 336h", a.Longest)
+		}
+	}
+	switch a.Rollback {
+	case "":
+		a.Rollback = rollbackNever
+	case rollbackNever, rollbackAsk, rollbackAllow:
+	default:
+		return bad("rollback: %q is none of never, ask, allow", a.Rollback)
+	}
+	return a, nil
 }
 
 // Token reads the bearer token.

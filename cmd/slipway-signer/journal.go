@@ -30,22 +30,41 @@ const (
 // Record is one line of the signer's log. Hash covers every other field, Prev among them, so a
 // line that is changed, removed or put in between breaks the chain.
 type Record struct {
-	Seq         int       `json:"seq"` // from 1
-	Prev        string    `json:"prev"`
-	Time        time.Time `json:"time"`
-	Type        string    `json:"type"`
-	Job         string    `json:"job,omitempty"`
-	Fence       uint64    `json:"fence,omitempty"`
-	Repository  string    `json:"repository,omitempty"`
-	Tag         string    `json:"tag,omitempty"`
-	Object      string    `json:"object,omitempty"`
-	Tagged      time.Time `json:"tagged,omitzero"` // the tagger's date
-	Digest      string    `json:"digest,omitempty"`
-	Fingerprint string    `json:"fingerprint,omitempty"`
-	By          string    `json:"by,omitempty"` // who or what said yes
-	Signature   string    `json:"signature,omitempty"`
-	Note        string    `json:"note,omitempty"`
-	Hash        string    `json:"hash"`
+	Seq         int           `json:"seq"` // from 1
+	Prev        string        `json:"prev"`
+	Time        time.Time     `json:"time"`
+	Type        string        `json:"type"`
+	Job         string        `json:"job,omitempty"`
+	Fence       uint64        `json:"fence,omitempty"`
+	Repository  string        `json:"repository,omitempty"`
+	Tag         string        `json:"tag,omitempty"`
+	Object      string        `json:"object,omitempty"`
+	Tagged      time.Time     `json:"tagged,omitzero"` // the tagger's date
+	Archive     string        `json:"archive,omitempty"`
+	Suites      []SuiteRecord `json:"suites,omitempty"`
+	Rollback    bool          `json:"rollback,omitempty"` // the request called itself one
+	Digest      string        `json:"digest,omitempty"`   // of the payload; of a Release request, of all its suites
+	Fingerprint string        `json:"fingerprint,omitempty"`
+	By          string        `json:"by,omitempty"`        // who or what said yes
+	Signature   string        `json:"signature,omitempty"` // as it was handed in
+	Note        string        `json:"note,omitempty"`
+	Hash        string        `json:"hash"`
+}
+
+// SuiteRecord is the Release of one suite in a [Record].
+type SuiteRecord struct {
+	Name          string    `json:"name"` // as the request names it
+	Digest        string    `json:"digest"`
+	Suite         string    `json:"suite,omitempty"`
+	Codename      string    `json:"codename,omitempty"`
+	Origin        string    `json:"origin,omitempty"`
+	Label         string    `json:"label,omitempty"`
+	Dated         time.Time `json:"dated"`
+	ValidUntil    time.Time `json:"valid_until,omitzero"`
+	Architectures string    `json:"architectures,omitempty"`
+	Components    string    `json:"components,omitempty"`
+	Files         int       `json:"files"`    // indexes under the strongest algorithm
+	Contents      string    `json:"contents"` // one word for all that it lists
 }
 
 func (r Record) sum() (string, error) {
@@ -67,8 +86,10 @@ type Journal struct {
 	now    func() time.Time
 	broken error
 
-	kept map[string]Record // digest and fingerprint → the result
-	last map[string]Record // stream → the newest result in it
+	kept   map[string]Record      // digest and fingerprint → the result
+	last   map[string]Record      // stream → the newest result in it
+	suites map[string]SuiteRecord // archive and suite → the newest that was signed
+	signed map[string]time.Time   // archive, suite and contents → when they were signed last
 }
 
 // OpenJournal reads and checks the whole log and locks it. An unfinished last line, as a crash
@@ -86,7 +107,8 @@ func OpenJournal(path string, now func() time.Time) (*Journal, error) {
 		return nil, errs.E(op, errs.Conflict, fmt.Errorf("another signer uses the log %s", path)).
 			Hint("run one signer for each log")
 	}
-	j := &Journal{file: f, now: now, kept: map[string]Record{}, last: map[string]Record{}}
+	j := &Journal{file: f, now: now, kept: map[string]Record{}, last: map[string]Record{},
+		suites: map[string]SuiteRecord{}, signed: map[string]time.Time{}}
 	good, tail, err := scan(f, j.remember)
 	if err == nil && tail > 0 {
 		if err = f.Truncate(good); err == nil {
@@ -147,7 +169,25 @@ func (j *Journal) remember(r Record) {
 		return
 	}
 	j.kept[r.Digest+" "+r.Fingerprint] = r
-	j.last[stream(r.Repository, r.Tag)] = r
+	if r.Archive == "" {
+		j.last[stream(r.Repository, r.Tag)] = r
+	}
+	for _, s := range r.Suites {
+		j.suites[r.Archive+"\n"+s.Name] = s
+		j.signed[r.Archive+"\n"+s.Name+"\n"+s.Contents] = r.Time
+	}
+}
+
+// LastSuite is the newest Release of the suite that was signed.
+func (j *Journal) LastSuite(archive, suite string) (SuiteRecord, bool) {
+	s, ok := j.suites[archive+"\n"+suite]
+	return s, ok
+}
+
+// Signed says when a Release with the contents of s was signed last.
+func (j *Journal) Signed(archive string, s SuiteRecord) (time.Time, bool) {
+	at, ok := j.signed[archive+"\n"+s.Name+"\n"+s.Contents]
+	return at, ok
 }
 
 // Kept is the signature that was made for digest with the key before.

@@ -20,21 +20,37 @@ import (
 )
 
 type runCmd struct {
-	Config     string   `help:"Configuration file." type:"existingfile" short:"c"`
+	common
 	Server     string   `help:"Address of the bot, instead of the file's."`
 	TokenFile  string   `help:"File with the bearer token, instead of the file's." type:"path"`
-	Key        string   `help:"Private key file, instead of the file's." type:"path"`
-	Log        string   `help:"The signer's log, instead of the file's." type:"path"`
-	Project    string   `help:"Project that may be signed for, with --repository and --tag."`
-	Repository string   `help:"Repository that may be signed for."`
+	Repository string   `help:"Repository that may be signed for, with --project and --tag."`
 	Tag        []string `help:"Pattern of tags that may be signed."`
 	Poll       string   `help:"How often to ask for work, e.g. 5s."`
 	DemoPolicy bool     `help:"Sign what the policy allows without asking. Only with a throw-away key."`
+	WithParent bool     `help:"End when standard input ends, and so with the program that started this one."`
+}
+
+// common is what every command that signs is told.
+type common struct {
+	Config  string   `help:"Configuration file." type:"existingfile" short:"c"`
+	Key     string   `help:"Private key file, instead of the file's." type:"path"`
+	Log     string   `help:"The signer's log, instead of the file's." type:"path"`
+	Project string   `help:"Project that may be signed for."`
+	Archive string   `help:"Archive whose Release files may be signed, with --project and --suite."`
+	Suite   []string `help:"Pattern of suites that may be signed."`
+	Origin  string   `help:"Origin that those Release files must have."`
+}
+
+type handCmd struct {
+	common
+	Rollback bool     `help:"The archive goes back to an older content, on purpose."`
+	Release  []string `arg:"" help:"Release files, each in a folder of its own." type:"existingfile"`
 }
 
 type cli struct {
-	Run runCmd `cmd:"" help:"Pull signing requests, ask, and sign."`
-	Log struct {
+	Run         runCmd  `cmd:"" help:"Pull signing requests, ask, and sign."`
+	SignRelease handCmd `cmd:"" help:"Sign Release files by hand: writes Release.gpg and InRelease beside each."`
+	Log         struct {
 		Verify struct {
 			File string `arg:"" help:"The signer's log." type:"path"`
 		} `cmd:"" help:"Check the chain of a log and show its head."`
@@ -70,7 +86,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case "run":
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
+		if c.Run.WithParent {
+			ctx = withParent(ctx, os.Stdin)
+		}
 		err = c.Run.run(ctx, stdout)
+	case "sign-release <release>":
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		err = c.SignRelease.run(ctx, stdout)
 	case "log verify <file>":
 		err = verifyLog(c.Log.Verify.File, stdout)
 	case "keygen":
@@ -85,6 +108,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return errs.ExitCode(err)
 }
 
+// withParent ends the context when in does. A pipe ends with its writer even where that is killed.
+func withParent(ctx context.Context, in io.Reader) context.Context {
+	ctx, stop := context.WithCancel(ctx)
+	go func() { // it may sit in Read until the process ends
+		defer stop()
+		_, _ = io.Copy(io.Discard, in)
+	}()
+	return ctx
+}
+
 func verifyLog(file string, out io.Writer) error {
 	h, err := VerifyJournal(file)
 	if err != nil {
@@ -97,7 +130,7 @@ func verifyLog(file string, out io.Writer) error {
 	return nil
 }
 
-func (r runCmd) config() (Config, error) {
+func (r common) config() (Config, error) {
 	var c Config
 	if r.Config != "" {
 		var err error
@@ -105,21 +138,73 @@ func (r runCmd) config() (Config, error) {
 			return c, err
 		}
 	}
-	for _, o := range []struct {
-		to   *string
-		from string
-	}{{&c.Server, r.Server}, {&c.TokenFile, r.TokenFile}, {&c.Log, r.Log}, {&c.Poll, r.Poll}} {
-		if o.from != "" {
-			*o.to = o.from
-		}
+	if r.Log != "" {
+		c.Log = r.Log
 	}
 	if r.Key != "" {
 		c.Key.File, c.Key.PassphraseFile, c.Key.GPG, c.Key.GPGHome = r.Key, "", "", ""
 	}
-	if r.Repository != "" || r.Project != "" || len(r.Tag) > 0 {
+	return c, nil
+}
+
+func (r runCmd) config() (Config, error) {
+	c, err := r.common.config()
+	if err != nil {
+		return c, err
+	}
+	for _, o := range []struct {
+		to   *string
+		from string
+	}{{&c.Server, r.Server}, {&c.TokenFile, r.TokenFile}, {&c.Poll, r.Poll}} {
+		if o.from != "" {
+			*o.to = o.from
+		}
+	}
+	if r.Repository != "" || len(r.Tag) > 0 || r.Project != "" && r.Archive == "" {
 		c.Allow = append(c.Allow, Rule{Repository: r.Repository, Project: r.Project, Tags: r.Tag})
 	}
+	if r.Archive != "" || len(r.Suite) > 0 {
+		c.Archives = append(c.Archives, ArchiveRule{Archive: r.Archive, Project: r.Project, Suites: r.Suite, Origin: r.Origin})
+	}
 	return c, nil
+}
+
+// run signs the files for --archive, by the rule of the configuration or by one made of the flags.
+func (h handCmd) run(ctx context.Context, out io.Writer) error {
+	c, err := h.config()
+	if err != nil {
+		return err
+	}
+	if len(h.Suite) > 0 {
+		c.Archives = append(c.Archives, ArchiveRule{Archive: h.Archive, Project: h.Project, Suites: h.Suite, Origin: h.Origin})
+	}
+	archive := h.Archive
+	if archive == "" && len(c.Archives) == 1 {
+		archive = c.Archives[0].Archive
+	}
+	policy, err := c.Policy()
+	if err != nil {
+		return err
+	}
+	signer, err := c.signer(ctx)
+	if err != nil {
+		return err
+	}
+	policy.Key = signer.Fingerprint()
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return errs.E("signer.sign_release", errs.Invalid, errors.New("there is no terminal to ask at")).Hint("run the command in a terminal")
+	}
+	defer tty.Close()
+	journal, err := OpenJournal(c.Log, time.Now)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	err = Hand{Signer: signer, Policy: policy, Journal: journal, Prompt: NewTerminal(tty, tty), Out: out, Now: time.Now}.
+		Sign(ctx, archive, h.Rollback, h.Release)
+	stopAgent(signer)
+	return err
 }
 
 func (r runCmd) run(ctx context.Context, out io.Writer) error {
@@ -170,13 +255,17 @@ func (r runCmd) run(ctx context.Context, out io.Writer) error {
 		Out: out, Now: time.Now, Wait: wait, Poll: poll}
 	w.say("signing with %s for %s", policy.Key, client.base)
 	err = w.Run(ctx)
+	stopAgent(signer)
+	w.say("stopped")
+	return err
+}
+
+func stopAgent(signer openpgp.Signer) {
 	if g, ok := signer.(*openpgp.GPG); ok {
 		stopping, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		_ = g.Close(stopping)
 	}
-	w.say("stopped")
-	return err
 }
 
 func (c Config) signer(ctx context.Context) (openpgp.Signer, error) {

@@ -3,16 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/ProtonMail/go-crypto/openpgp/v2"
 
-	"slipway/bot/action"
 	"slipway/bot/errs"
-	"slipway/bot/manifest"
 	"slipway/integrations/openpgp"
 	"slipway/integrations/signing"
 )
@@ -28,6 +25,7 @@ type Rule struct {
 // Policy is what this signer is willing to sign, whatever the bot says.
 type Policy struct {
 	Rules     []Rule
+	Archives  []ArchiveRule
 	Key       string                // primary fingerprint of the key that is here
 	Compare   func(a, b string) int // orders versions
 	Approvers Approvers
@@ -36,36 +34,43 @@ type Policy struct {
 // skew is how far the tagger's date may be ahead of this clock.
 const skew = 5 * time.Minute
 
-// Read takes a request apart and checks everything that does not depend on what was signed
-// before: its own consistency, the key, the payload, the repository and the tag, the manifest.
-// Errors: [errs.Invalid] or [errs.Denied], with the reason in words.
-func (p Policy) Read(content []byte, now time.Time) (signing.Request, openpgp.Tag, error) {
-	req, err := signing.ParseRequest(content)
-	if err != nil {
-		return req, openpgp.Tag{}, err
+// Read takes the request of a job of that kind apart and checks everything that does not depend on
+// what was signed before: its own consistency, the key, what is to be signed, where it belongs, the
+// manifest. On an error the wish holds what was read until then. Errors: [errs.Invalid] or
+// [errs.Denied], with the reason in words.
+func (p Policy) Read(kind string, content []byte, now time.Time) (wish, error) {
+	switch kind {
+	case signing.TagJob:
+		return p.readTag(content, now)
+	case signing.ReleaseJob:
+		return p.readRelease(content, now)
 	}
-	fingerprint, err := openpgp.Fingerprint(req.KeyFingerprint)
-	if err != nil {
-		return req, openpgp.Tag{}, err
+	return nil, deny("jobs of the kind %q are not for this signer", printable(kind))
+}
+
+func (p Policy) readTag(content []byte, now time.Time) (tagWish, error) {
+	w := tagWish{policy: p}
+	var err error
+	if w.req, err = signing.ParseRequest(content); err != nil {
+		return w, err
 	}
-	if fingerprint != p.Key {
-		return req, openpgp.Tag{}, deny("a signature by %s is wanted, and the key here is %s", fingerprint, p.Key)
+	if err := p.ours(w.req.KeyFingerprint); err != nil {
+		return w, err
 	}
-	tag, err := openpgp.ParseTag([]byte(req.Payload))
-	if err != nil {
-		return req, openpgp.Tag{}, err
+	if w.tag, err = openpgp.ParseTag([]byte(w.req.Payload)); err != nil {
+		return w, err
 	}
-	i := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Repository == req.Repository && r.Project == req.Project })
+	i := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Repository == w.req.Repository && r.Project == w.req.Project })
 	if i < 0 {
-		return req, tag, deny("the project %q with the repository %q is not in this signer's list", req.Project, req.Repository)
+		return w, deny("the project %q with the repository %q is not in this signer's list", w.req.Project, w.req.Repository)
 	}
-	if !slices.ContainsFunc(p.Rules[i].Tags, func(pattern string) bool { ok, _ := path.Match(pattern, tag.Name); return ok }) {
-		return req, tag, deny("the tag %q fits none of the patterns for %s: %s", tag.Name, req.Repository, strings.Join(p.Rules[i].Tags, ", "))
+	if !fits(p.Rules[i].Tags, w.tag.Name) {
+		return w, deny("the tag %q fits none of the patterns for %s: %s", w.tag.Name, w.req.Repository, strings.Join(p.Rules[i].Tags, ", "))
 	}
-	if tag.When.After(now.Add(skew)) {
-		return req, tag, deny("the tag is dated %s, in the future", tag.When.UTC().Format(time.RFC3339))
+	if w.tag.When.After(now.Add(skew)) {
+		return w, deny("the tag is dated %s, in the future", w.tag.When.UTC().Format(time.RFC3339))
 	}
-	return req, tag, approvedBy(req, now)
+	return w, w.asks().approved(now)
 }
 
 // Forward refuses a version or a date that is not after the newest that was signed.
@@ -91,29 +96,6 @@ func (p Policy) Forward(req signing.Request, tag openpgp.Tag, j *Journal) error 
 	return nil
 }
 
-// approvedBy checks that the manifest, where there is one, is whole, not expired, and binds the
-// very digest that is to be signed.
-func approvedBy(req signing.Request, now time.Time) error {
-	if req.Manifest == "" {
-		return nil
-	}
-	m, err := manifest.Parse([]byte(req.Manifest))
-	if err != nil {
-		return err
-	}
-	if !m.Expires.IsZero() && now.After(m.Expires) {
-		return deny("the approval ended at %s", m.Expires.Format(time.RFC3339))
-	}
-	want, err := action.Canonical(req.PayloadDigest)
-	if err != nil {
-		return errs.E("signer.policy", errs.Internal, err)
-	}
-	if !slices.ContainsFunc(m.Binds, func(b manifest.Bind) bool { return b.Value == string(want) }) {
-		return deny("the manifest of the gate %s does not name the payload's digest %s: no gate approved it", m.Gate, req.PayloadDigest)
-	}
-	return nil
-}
-
 // Approvers are the people whose signed approvals count here, by this signer's own copy of their
 // keys.
 type Approvers struct {
@@ -123,18 +105,18 @@ type Approvers struct {
 	Longest      time.Duration // the longest life of an approval
 }
 
-// Check counts the persons (primary fingerprints) who approved req and returns them. Errors:
+// Check counts the persons (primary fingerprints) who approved what p speaks for and returns them. Errors:
 // [errs.Denied] when there are too few, with what is wrong with the others.
-func (a Approvers) Check(req signing.Request, now time.Time) ([]string, error) {
+func (a Approvers) Check(p plea, now time.Time) ([]string, error) {
 	if a.Need <= 0 {
 		return nil, deny("this signer counts no signed approvals")
 	}
-	if req.Manifest == "" {
+	if p.manifest == "" {
 		return nil, deny("the request carries no manifest, so no gate approved it")
 	}
 	var good, bad []string
-	for i, ap := range req.Approvals {
-		who, err := a.one(req, ap, now)
+	for i, ap := range p.approvals {
+		who, err := a.one(p, ap, now)
 		switch {
 		case err != nil:
 			bad = append(bad, fmt.Sprintf("approval %d: %s", i+1, errs.Text(err)))
@@ -154,7 +136,7 @@ func (a Approvers) Check(req signing.Request, now time.Time) ([]string, error) {
 	return good, nil
 }
 
-func (a Approvers) one(req signing.Request, ap signing.Approval, now time.Time) (string, error) {
+func (a Approvers) one(p plea, ap signing.Approval, now time.Time) (string, error) {
 	expires, err := time.Parse(time.RFC3339, ap.Expires)
 	if err != nil || expires.UTC().Format(time.RFC3339) != ap.Expires {
 		return "", deny("%q is not a time in UTC", ap.Expires)
@@ -165,9 +147,8 @@ func (a Approvers) one(req signing.Request, ap signing.Approval, now time.Time) 
 	if expires.After(now.Add(a.Longest)) {
 		return "", deny("it would last until %s; at most %s are accepted", ap.Expires, a.Longest)
 	}
-	text := signing.ApprovalText(req.Kind, req.PayloadDigest, ap.Expires, req.Manifest)
 	sig, err := openpgp.Policy{Certificates: a.Certificates, Allowed: a.Fingerprints, MaxAge: a.Longest}.
-		Verify(text, []byte(ap.Signature), now)
+		Verify(p.text(ap.Expires), []byte(ap.Signature), now)
 	if err != nil {
 		return "", err
 	}
@@ -176,4 +157,15 @@ func (a Approvers) one(req signing.Request, ap signing.Approval, now time.Time) 
 
 func deny(format string, args ...any) error {
 	return errs.E("signer.policy", errs.Denied, fmt.Errorf(format, args...))
+}
+
+// kinds are the jobs that the rules allow anything of.
+func (p Policy) kinds() (kinds []string) {
+	if len(p.Rules) > 0 {
+		kinds = append(kinds, signing.TagJob)
+	}
+	if len(p.Archives) > 0 {
+		kinds = append(kinds, signing.ReleaseJob)
+	}
+	return kinds
 }

@@ -11,27 +11,7 @@ import (
 	"unicode"
 
 	"slipway/bot/errs"
-	"slipway/integrations/openpgp"
-	"slipway/integrations/signing"
 )
-
-// Words says what a signature would promise and what speaks for it, for the person who decides.
-func Words(req signing.Request, tag openpgp.Tag, key string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "\nSlipway asks for a signature.\n\n")
-	fmt.Fprintf(&b, "project   %s\nrepository %s\nkey       %s\n", printable(req.Project), printable(req.Repository), key)
-	b.WriteString(tag.Words())
-	fmt.Fprintf(&b, "payload   %s\n", req.PayloadDigest)
-	if req.Manifest == "" {
-		b.WriteString("approved  the request names no gate that approved it\n")
-	} else {
-		b.WriteString("approved by the gate of this manifest, says the bot:\n")
-		for line := range strings.SplitSeq(strings.TrimSuffix(req.Manifest, "\n"), "\n") {
-			fmt.Fprintf(&b, "    %s\n", printable(line))
-		}
-	}
-	return b.String()
-}
 
 // Terminal asks a person. Lines are read by one goroutine for the life of the process, and those
 // that come while no question is open are dropped.

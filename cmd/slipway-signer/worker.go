@@ -70,11 +70,16 @@ func (w *Worker) backoff(failures int) time.Duration {
 
 // Once takes one job, if there is one, and sees it through.
 func (w *Worker) Once(ctx context.Context) (worked bool, err error) {
-	lease, found, err := w.Client.Lease(ctx, signing.TagJob)
-	if err != nil || !found {
-		return false, err
+	for _, kind := range w.Policy.kinds() {
+		lease, found, err := w.Client.Lease(ctx, kind)
+		if err != nil {
+			return false, err
+		}
+		if found {
+			return true, w.handle(ctx, lease)
+		}
 	}
-	return true, w.handle(ctx, lease)
+	return false, nil
 }
 
 func (w *Worker) handle(ctx context.Context, lease signing.Reply) error {
@@ -86,23 +91,23 @@ func (w *Worker) handle(ctx context.Context, lease signing.Reply) error {
 		}
 	}
 	if got := action.DigestOf(content); got != lease.Digest {
-		return w.refuse(ctx, lease, signing.Request{}, openpgp.Tag{}, deny("the request has the digest %s, and the job names %s", got, printable(lease.Digest)))
+		return w.refuse(ctx, lease, nil, deny("the request has the digest %s, and the job names %s", got, printable(lease.Digest)))
 	}
 	now := w.Now()
-	req, tag, err := w.Policy.Read(content, now)
+	what, err := w.Policy.Read(lease.Kind, content, now)
 	if err != nil {
-		return w.refuse(ctx, lease, req, tag, err)
+		return w.refuse(ctx, lease, what, err)
 	}
-	if kept, ok := w.Journal.Kept(req.PayloadDigest, w.Policy.Key); ok {
-		return w.again(ctx, lease, req, tag, kept)
+	if kept, ok := w.Journal.Kept(what.record(Record{}).Digest, w.Policy.Key); ok {
+		return w.again(ctx, lease, what, kept)
 	}
-	if err := w.Policy.Forward(req, tag, w.Journal); err != nil {
-		return w.refuse(ctx, lease, req, tag, err)
+	if err := what.forward(w.Journal); err != nil {
+		return w.refuse(ctx, lease, what, err)
 	}
-	by, err := w.decide(ctx, lease, req, tag)
+	by, err := w.decide(ctx, lease, what)
 	switch {
 	case err == nil:
-		return w.sign(ctx, lease, req, tag, by)
+		return w.sign(ctx, lease, what, by)
 	case ctx.Err() != nil:
 		// Stopping: somebody else, or this signer after its restart, may take the job at once.
 		return w.Client.GiveBack(context.WithoutCancel(ctx), lease, "the signer is being stopped")
@@ -112,27 +117,33 @@ func (w *Worker) handle(ctx context.Context, lease signing.Reply) error {
 	case errs.Is(err, errs.Unavailable):
 		return errors.Join(err, w.Client.GiveBack(ctx, lease, "nobody can be asked at the signer"))
 	}
-	return w.refuse(ctx, lease, req, tag, err)
+	return w.refuse(ctx, lease, what, err)
 }
 
 // decide returns who or what said yes. Signed approvals are enough; without them the demo policy
 // or the person at the prompt decides. The lease is kept alive while the person thinks, and the
 // question is withdrawn when the lease is lost.
-func (w *Worker) decide(ctx context.Context, lease signing.Reply, req signing.Request, tag openpgp.Tag) (string, error) {
-	approved, err := w.Policy.Approvers.Check(req, w.Now())
-	if err == nil {
-		w.say("%s: signed approvals by %s", tag.Name, strings.Join(approved, ", "))
-		return "approvals " + strings.Join(approved, " "), nil
+func (w *Worker) decide(ctx context.Context, lease signing.Reply, what wish) (string, error) {
+	approved, err := w.Policy.Approvers.Check(what.asks(), w.Now())
+	if what.person() {
+		if w.Prompt == nil {
+			return "", deny("a rollback is signed only when a person at the signer says yes, and nobody can be asked here")
+		}
+	} else {
+		if err == nil {
+			w.say("%s: signed approvals by %s", what.name(), strings.Join(approved, ", "))
+			return "approvals " + strings.Join(approved, " "), nil
+		}
+		if w.Demo {
+			w.say("demo policy: signing %s without asking", what.name())
+			return "demo policy", nil
+		}
+		if w.Prompt == nil {
+			return "", err
+		}
 	}
-	if w.Demo {
-		w.say("demo policy: signing %s for %s without asking", tag.Name, printable(req.Repository))
-		return "demo policy", nil
-	}
-	if w.Prompt == nil {
-		return "", err
-	}
-	words := Words(req, tag, w.Policy.Key)
-	if w.Policy.Approvers.Need > 0 {
+	words := what.words(w.Policy.Key, w.Journal)
+	if w.Policy.Approvers.Need > 0 && err != nil {
 		words += errs.Text(err) + "\n"
 	}
 	asking, withdraw := context.WithCancel(ctx)
@@ -162,9 +173,9 @@ func (w *Worker) renewal(lease signing.Reply) time.Duration {
 
 // sign writes the intent, renews the lease, uses the key, writes the result, and hands it in. It
 // is not stopped half-way: a signature that was made is in the log.
-func (w *Worker) sign(ctx context.Context, lease signing.Reply, req signing.Request, tag openpgp.Tag, by string) error {
+func (w *Worker) sign(ctx context.Context, lease signing.Reply, what wish, by string) error {
 	ctx = context.WithoutCancel(ctx)
-	rec := w.record(lease, req, tag)
+	rec := w.record(lease, what)
 	rec.Type, rec.By = intent, by
 	if _, err := w.Journal.Append(rec); err != nil {
 		return err
@@ -174,23 +185,24 @@ func (w *Worker) sign(ctx context.Context, lease signing.Reply, req signing.Requ
 		_, err := w.Journal.Append(rec)
 		return err
 	}
-	// The last question before the key: is this still wanted? A voided manifest has raised the
-	// fence, and a bot that does not answer has not said yes.
-	if err := w.renew(ctx, lease); err != nil {
-		w.say("%s is not signed: %s", tag.Name, errs.Text(err))
-		return errors.Join(not(err), keep(err))
-	}
-	// The person may have thought for long: what has a date is looked at again.
-	if err := approvedBy(req, w.Now()); err != nil {
-		return errors.Join(not(err), w.refuse(ctx, lease, req, tag, err))
-	}
-	keyCtx, cancel := context.WithTimeout(ctx, signTimeout)
-	defer cancel()
-	signature, err := w.Signer.Sign(keyCtx, []byte(req.Payload))
-	if err == nil {
-		err = w.check(req, signature)
-	}
-	if err != nil {
+	var stopped, outdated error
+	made, err := what.sign(ctx, w.Signer, w.Now, func() error {
+		// The last question before the key: is this still wanted? A voided manifest has raised the
+		// fence, and a bot that does not answer has not said yes.
+		if stopped = w.renew(ctx, lease); stopped != nil {
+			return stopped
+		}
+		// The person may have thought for long: what has a date is looked at again.
+		outdated = what.current(w.Now())
+		return outdated
+	})
+	switch {
+	case stopped != nil:
+		w.say("%s is not signed: %s", what.name(), errs.Text(stopped))
+		return errors.Join(not(stopped), keep(stopped))
+	case outdated != nil:
+		return errors.Join(not(outdated), w.refuse(ctx, lease, what, outdated))
+	case err != nil:
 		if e := not(err); e != nil {
 			return e
 		}
@@ -200,11 +212,11 @@ func (w *Worker) sign(ctx context.Context, lease signing.Reply, req signing.Requ
 		_, err = w.deliver(ctx, lease, signing.Ask{Class: "signature", Reason: errs.Text(err)})
 		return err
 	}
-	rec.Type, rec.Signature = result, string(signature)
+	rec.Type, rec.Signature = result, string(made)
 	if _, err := w.Journal.Append(rec); err != nil {
 		return err // without its record the signature does not leave
 	}
-	return w.handIn(ctx, lease, tag, signature)
+	return w.handIn(ctx, lease, what, made)
 }
 
 // renew asks a few times, because a bot that restarts at this moment has not said no.
@@ -217,41 +229,31 @@ func (w *Worker) renew(ctx context.Context, lease signing.Reply) (err error) {
 	return err
 }
 
-// check reads back what the key made, against the certificate that is here.
-func (w *Worker) check(req signing.Request, signature []byte) error {
-	certs, err := openpgp.ReadCertificates(w.Signer.Certificate())
-	if err != nil {
-		return err
-	}
-	_, err = openpgp.Policy{Certificates: certs, Allowed: []string{w.Policy.Key}}.Verify([]byte(req.Payload), signature, w.Now())
-	return err
-}
-
 // again hands the kept signature out, so that a lost answer never leads to two signatures.
-func (w *Worker) again(ctx context.Context, lease signing.Reply, req signing.Request, tag openpgp.Tag, kept Record) error {
-	rec := w.record(lease, req, tag)
+func (w *Worker) again(ctx context.Context, lease signing.Reply, what wish, kept Record) error {
+	rec := w.record(lease, what)
 	rec.Type, rec.Note = repeated, fmt.Sprintf("the signature of line %d", kept.Seq)
 	if _, err := w.Journal.Append(rec); err != nil {
 		return err
 	}
-	return w.handIn(ctx, lease, tag, []byte(kept.Signature))
+	return w.handIn(ctx, lease, what, []byte(kept.Signature))
 }
 
-func (w *Worker) handIn(ctx context.Context, lease signing.Reply, tag openpgp.Tag, signature []byte) error {
+func (w *Worker) handIn(ctx context.Context, lease signing.Reply, what wish, signature []byte) error {
 	state, err := w.deliver(ctx, lease, signing.Ask{OK: true, Result: signature})
 	if err != nil {
-		w.say("the signature for %s was not taken: %s", tag.Name, errs.Text(err))
+		w.say("the signature for %s was not taken: %s", what.name(), errs.Text(err))
 		return keep(err)
 	}
-	w.say("signed %s (%s)", tag.Name, printable(state))
+	w.say("signed %s (%s)", what.name(), printable(state))
 	return nil
 }
 
 // refuse tells the bot why there will be no signature, and writes it down.
-func (w *Worker) refuse(ctx context.Context, lease signing.Reply, req signing.Request, tag openpgp.Tag, why error) error {
+func (w *Worker) refuse(ctx context.Context, lease signing.Reply, what wish, why error) error {
 	text := errs.Text(why)
 	w.say("refused: %s", text)
-	rec := w.record(lease, req, tag)
+	rec := w.record(lease, what)
 	rec.Type, rec.Note = refused, text
 	if _, err := w.Journal.Append(rec); err != nil {
 		return err
@@ -275,9 +277,12 @@ func (w *Worker) deliver(ctx context.Context, lease signing.Reply, a signing.Ask
 	return "", err
 }
 
-func (w *Worker) record(lease signing.Reply, req signing.Request, tag openpgp.Tag) Record {
-	return Record{Job: printable(lease.ID), Fence: lease.Fence, Repository: req.Repository, Tag: tag.Name, Object: tag.Object,
-		Tagged: tag.When.UTC(), Digest: req.PayloadDigest, Fingerprint: w.Policy.Key}
+func (w *Worker) record(lease signing.Reply, what wish) Record {
+	r := Record{Job: printable(lease.ID), Fence: lease.Fence, Fingerprint: w.Policy.Key}
+	if what == nil {
+		return r
+	}
+	return what.record(r)
 }
 
 func (w *Worker) say(format string, args ...any) {

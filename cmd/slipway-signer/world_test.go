@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,8 +56,11 @@ func (q *queue) change(id string, f func(job.Job) (job.Job, error)) (job.Job, er
 	return j, err
 }
 
-func (q *queue) Lease(_ context.Context, holder string, _ []string, ttl time.Duration) (job.Job, bool, error) {
+func (q *queue) Lease(_ context.Context, holder string, kinds []string, ttl time.Duration) (job.Job, bool, error) {
 	for _, id := range q.order {
+		if !slices.Contains(kinds, q.jobs[id].Kind) {
+			continue
+		}
 		if j, err := q.change(id, func(j job.Job) (job.Job, error) { return job.Take(j, q.now(), holder, ttl) }); err == nil {
 			return j, true, nil
 		}
@@ -141,7 +145,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.key = &counted{KeyFile: k}
 	w.queue = &queue{now: clock, jobs: map[string]job.Job{}}
-	door, err := signing.NewServer(w.queue, nil, time.Minute, signing.Client{Name: "signer", Token: token, Kinds: []string{signing.TagJob}})
+	door, err := signing.NewServer(w.queue, nil, time.Minute, signing.Client{Name: "signer", Token: token, Kinds: []string{signing.TagJob, signing.ReleaseJob}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,9 +210,14 @@ func (w *world) offer(r signing.Request) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.offerJob(signing.TagJob, content)
+}
+
+func (w *world) offerJob(kind string, content []byte) string {
+	w.t.Helper()
 	w.n++
 	id := fmt.Sprintf("job%d", w.n)
-	j, err := job.Offer(job.Job{ID: id, Kind: signing.TagJob, Key: "k-" + id, Digest: action.DigestOf(content), Payload: content}, w.now, 0)
+	j, err := job.Offer(job.Job{ID: id, Kind: kind, Key: "k-" + id, Digest: action.DigestOf(content), Payload: content}, w.now, 0)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -119,6 +119,29 @@ func (g *GPG) Clearsign(ctx context.Context, text []byte) ([]byte, error) {
 	return out, nil
 }
 
+// SignText implements [Signer]. The text must pass [CheckRelease].
+func (g *GPG) SignText(ctx context.Context, text []byte) ([]byte, error) {
+	if err := CheckRelease(text); err != nil {
+		return nil, err
+	}
+	// gpg makes no text signature of this form but inside a clearsigned text.
+	out, err := g.sign(ctx, text, "--clearsign", "C", "01")
+	if err != nil {
+		return nil, err
+	}
+	signed, block, err := SplitInRelease(out)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(signed, text) {
+		return nil, errs.E("openpgp.gpg", errs.Denied, errors.New("gpg signed another text than it was given"))
+	}
+	if _, _, err := VerifyInRelease(out, g.policy(), []string{g.fingerprint}, g.cfg.Now()); err != nil {
+		return nil, err
+	}
+	return block, nil
+}
+
 // policy checks what gpg made before it leaves: its own settings may choose a weak hash.
 func (g *GPG) policy() Policy {
 	return Policy{Certificates: pgp.EntityList{g.entity}, Allowed: []string{g.fingerprint}}

@@ -120,6 +120,23 @@ func (k *KeyFile) Sign(ctx context.Context, data []byte) ([]byte, error) {
 	return armored(signatureType, sig.Bytes())
 }
 
+// SignText implements [Signer]. The text must pass [CheckRelease].
+func (k *KeyFile) SignText(ctx context.Context, text []byte) ([]byte, error) {
+	if err := CheckRelease(text); err != nil {
+		return nil, err
+	}
+	cfg, _, err := k.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sig bytes.Buffer
+	err = pgp.DetachSignWithParams(&sig, []*pgp.Entity{k.entity}, bytes.NewReader(clearBytes(text)), &pgp.SignParams{Config: cfg, TextSig: true})
+	if err != nil {
+		return nil, errs.E("openpgp.sign", errs.Denied, fmt.Errorf("the key does not sign: %w", err))
+	}
+	return armored(signatureType, sig.Bytes())
+}
+
 // Clearsign implements [Signer]. The text must be UTF-8 with LF line ends and a final newline.
 func (k *KeyFile) Clearsign(ctx context.Context, text []byte) ([]byte, error) {
 	const op = "openpgp.clearsign"

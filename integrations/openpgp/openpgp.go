@@ -45,15 +45,17 @@ const (
 //
 // Fingerprint is the primary key's, in upper-case hexadecimal. UserIDs are the names on the
 // certificate. Sign returns an armored detached signature over data, Clearsign the clearsigned
-// form of text. Both respect ctx, and return an error of kind [errs.Denied] when the key may not
-// sign now (expired, revoked, too weak, wrong use) and [errs.Unavailable] when the key cannot be
-// reached; then nothing was signed.
+// form of text, and SignText the armored text signature that an InRelease of text needs. They
+// respect ctx, and return an error of kind [errs.Denied] when the key may not sign now (expired,
+// revoked, too weak, wrong use) and [errs.Unavailable] when the key cannot be reached; then nothing
+// was signed.
 type Signer interface {
 	Fingerprint() string
 	UserIDs() []string
 	Certificate() []byte
 	Sign(ctx context.Context, data []byte) ([]byte, error)
 	Clearsign(ctx context.Context, text []byte) ([]byte, error)
+	SignText(ctx context.Context, text []byte) ([]byte, error)
 }
 
 // Fingerprint is s as upper-case hexadecimal without blanks or "0x", checked to be a full

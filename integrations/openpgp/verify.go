@@ -30,6 +30,7 @@ type Policy struct {
 	MaxAge       time.Duration  // a signature older than this is refused; 0 means any age
 	Skew         time.Duration  // how far in the future a signature may be; 0 means 5 minutes
 	MinRSABits   uint16         // 0 means [MinRSABits]
+	Others       bool           // beside good ones, tolerate signatures by keys not in Allowed; they never count
 }
 
 // Signature is what a good signature says.

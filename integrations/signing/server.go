@@ -47,8 +47,9 @@ type Client struct {
 // MinToken is the shortest bearer token, in characters.
 const MinToken = 20
 
-// maxAsk bounds the body of a POST, in bytes, before anything is parsed.
-const maxAsk = 64 << 10
+// maxAsk bounds the body of a POST, in bytes, before anything is parsed: the two signatures of
+// [MaxSuites] suites by a key of 8192 bits, and what base64 adds.
+const maxAsk = 192 << 10
 
 // Server answers POST /jobs/v1/{lease,renew,finish,give-back} and GET /jobs/v1/blob/{digest}.
 type Server struct {

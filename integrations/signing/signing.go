@@ -1,10 +1,11 @@
 // Package signing is the bot's side of the signer: what is asked to be signed, the HTTP door
 // through which signers pull it, and the check of what comes back.
 //
-// The key is never here. A signer leases a job, re-hashes and reads the [Request], decides by its
-// own policy, and returns a signature. [Tag.Finish] verifies it against the pinned fingerprint;
-// only then does it become the outcome of `sign.tag@1`. The program slipway-signer is the other
-// side; both use the types of this package.
+// The key is never here. A signer leases a job, re-hashes and reads the [Request] or the
+// [ReleaseRequest], decides by its own policy, and returns signatures. [Tag.Finish] and
+// [Release.Finish] verify them against the pinned fingerprint; only then do they become the outcome
+// of `sign.tag@1` or `sign.release@1`. The program slipway-signer is the other side; both use the
+// types of this package.
 package signing
 
 import (
@@ -23,8 +24,12 @@ import (
 // GitTag is the kind of a [Request] that asks for a signature under a git tag's payload.
 const GitTag = "git-tag"
 
-// MaxRequest is the largest request, in bytes: a tag payload, a manifest and some approvals.
-const MaxRequest = 512 << 10
+// MaxRequest is the largest request of any kind, in bytes: [MaxSuites] Release files of some
+// 200 kB, which is what large distributions have, a manifest and some approvals.
+const MaxRequest = 4 << 20
+
+// maxTagRequest is the largest [Request], in bytes: a tag payload, a manifest and some approvals.
+const maxTagRequest = 512 << 10
 
 // Request is what a signer is asked to sign, with what speaks for it. Its canonical JSON is the
 // content of the job, and the job's digest is over that.
@@ -58,8 +63,8 @@ func ParseRequest(data []byte) (Request, error) {
 	bad := func(format string, args ...any) (Request, error) {
 		return Request{}, errs.E("signing.request", errs.Invalid, fmt.Errorf("the signing request "+format, args...))
 	}
-	if len(data) > MaxRequest {
-		return bad("has %d bytes, at most %d are read", len(data), MaxRequest)
+	if len(data) > maxTagRequest {
+		return bad("has %d bytes, at most %d are read", len(data), maxTagRequest)
 	}
 	var r Request
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -76,7 +81,7 @@ func ParseRequest(data []byte) (Request, error) {
 		return bad("is not in the canonical form")
 	}
 	if r.Kind != GitTag {
-		return bad("is of the kind %q; only %q is signed", r.Kind, GitTag)
+		return bad("is of the kind %q, want %q", r.Kind, GitTag)
 	}
 	if r.Project == "" || r.Repository == "" || r.Payload == "" || r.KeyFingerprint == "" {
 		return bad("lacks its project, repository, payload or key fingerprint")
@@ -120,7 +125,7 @@ type Ask struct {
 	ID     string `json:"id,omitempty"`
 	Fence  uint64 `json:"fence,omitempty"`
 	OK     bool   `json:"ok,omitempty"`     // finish
-	Result []byte `json:"result,omitempty"` // finish: the armored signature
+	Result []byte `json:"result,omitempty"` // finish: the armored signature, or the list of them
 	Class  string `json:"class,omitempty"`  // finish, when not ok
 	Reason string `json:"reason,omitempty"` // finish when not ok, give-back
 }

@@ -43,6 +43,7 @@ type TagIn struct {
 	Fingerprint string     `json:"fingerprint" cel:"fingerprint" doc:"primary fingerprint of the release key"`
 	Manifest    string     `json:"manifest" cel:"manifest" doc:"canonical manifest of the gate that approved it; may be empty"`
 	Approvals   []Approval `json:"approvals,omitempty" cel:"approvals,optional" doc:"signed approvals for a signer that checks them itself"`
+	Made        string     `json:"made,omitempty" cel:"made,optional" doc:"content of a signed tag object that a person made already: it is checked, and nothing is signed"`
 }
 
 // TagOut is the signed tag.
@@ -66,9 +67,19 @@ func (t *Tag) Bind() (action.Bound, error) {
 	}, t)
 }
 
-// Probe finds nothing: the queue knows whether the job was done.
-func (t *Tag) Probe(context.Context, action.Key, TagIn) (TagOut, bool, error) {
-	return TagOut{}, false, nil
+// Probe checks the tag that a person made, if one is given, as it checks what a signer returns.
+// Else it finds nothing: the queue knows whether the job was done.
+func (t *Tag) Probe(_ context.Context, _ action.Key, in TagIn) (TagOut, bool, error) {
+	if in.Made == "" {
+		return TagOut{}, false, nil
+	}
+	signature, ok := strings.CutPrefix(in.Made, in.Payload)
+	if !ok {
+		return TagOut{}, false, errs.E("sign.tag", errs.Failed, errors.New("the tag that is there does not begin with the payload that is approved")).
+			Hint("start the release again with adopt, which reads the tag anew")
+	}
+	out, err := t.FinishTag(in, []byte(signature))
+	return out, err == nil, err
 }
 
 // Do is never the way to a signature.
@@ -82,6 +93,10 @@ func (t *Tag) Prepare(_ context.Context, inputs []byte) ([]byte, error) {
 	in, err := tagIn(inputs)
 	if err != nil {
 		return nil, err
+	}
+	if in.Made != "" {
+		return nil, errs.E("sign.tag", errs.Exists, errors.New("the tag is signed already, by hand, and a second signature would make another tag")).
+			Hint("start the release again with adopt, which takes the tag over as it is")
 	}
 	content, err := Request{Kind: GitTag, Project: in.Project, Repository: in.Repository, Payload: in.Payload,
 		PayloadDigest: in.Digest, KeyFingerprint: in.Fingerprint, Manifest: in.Manifest, Approvals: in.Approvals}.Canonical()
