@@ -11,6 +11,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/version"
 )
 
 // Bind gives the family's own actions. They are pure but for the time: now tells it, once per
@@ -51,9 +52,11 @@ type VersionIn struct {
 	Version string   `cel:"version" json:"version" kind:"version"`
 	Scheme  string   `cel:"scheme" json:"scheme"`
 	Tags    []string `cel:"tags" json:"tags" doc:"release tags that exist"`
+	Merged  []string `cel:"merged,optional" json:"merged,omitempty" doc:"of these, lowest first, those on the branch that is released"`
 }
 type VersionOut struct {
-	Tag      string   `cel:"tag" json:"tag"`
+	Tag      string   `cel:"tag" json:"tag" doc:"the tag of this release: the one that exists, or else the version, with or without a leading v as the newest release has it"`
+	Last     string   `cel:"last" json:"last" doc:"the newest other release among merged; empty when there is none"`
 	Debian   string   `cel:"debian" json:"debian" doc:"version of the package: 2019.01-1"`
 	Warnings []string `cel:"warnings" json:"warnings"`
 }
@@ -67,12 +70,34 @@ func checkVersion(in VersionIn) (VersionOut, error) {
 	if err != nil {
 		return VersionOut{}, err
 	}
-	out := VersionOut{Tag: v.Text, Debian: v.Debian(1), Warnings: []string{}}
-	for _, f := range LintVersion(v, in.Tags) {
+	out := VersionOut{Debian: v.Debian(1), Warnings: []string{}}
+	// The release itself may be among the tags: whether it may go on is not a matter of its number.
+	var others []string
+	for _, tag := range in.Tags {
+		w, ok := ReadTag(scheme, tag)
+		switch {
+		case ok && v.Equal(w) && out.Tag != "":
+			return VersionOut{}, errs.E("release.version", errs.Exists, fmt.Errorf("%s is released already, twice: the tags %s and %s exist", v, out.Tag, tag)).
+				Hint("choose another version")
+		case ok && v.Equal(w):
+			out.Tag = tag
+		default:
+			others = append(others, tag)
+		}
+	}
+	for _, f := range LintVersion(v, others) {
 		if f.Severity == Error {
 			return VersionOut{}, errs.E("release.version", errs.Invalid, errors.New(f.Text)).Hint("%s", f.Fix)
 		}
 		out.Warnings = append(out.Warnings, f.Text)
+	}
+	if out.Tag == "" {
+		out.Tag = v.TagLike(others)
+	}
+	for _, tag := range in.Merged {
+		if tag != out.Tag {
+			out.Last = tag
+		}
 	}
 	return out, nil
 }
@@ -88,9 +113,11 @@ type ChangelogIn struct {
 	By      string   `cel:"by" json:"by" doc:"Name <mail>"`
 	Date    string   `cel:"date" json:"date" kind:"time"`
 	Path    string   `cel:"path" json:"path" doc:"file of the changelog in the repository"`
+	Before  string   `cel:"before,optional" json:"before,omitempty" doc:"the changelog as it is now; empty when there is none"`
+	Made    bool     `cel:"made,optional" json:"made,omitempty" doc:"before belongs to a release that a person made: its entry is told, and none is written"`
 }
 type ChangelogOut struct {
-	Entry  string            `cel:"entry" json:"entry"`
+	Entry  string            `cel:"entry" json:"entry" doc:"empty when a release that a person made has none"`
 	Digest string            `cel:"digest" json:"digest" kind:"digest"`
 	Files  map[string]string `cel:"files" json:"files" doc:"path → entry, for the release commit"`
 }
@@ -120,11 +147,33 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	}
 	entry := ReleaseEntry(in.Package, v, message, in.Lines, by.Name, by.Address, date)
 	entry.Distribution = in.Suite
+	if in.Made {
+		return madeEntry(in.Before, v)
+	}
+	if last, _, err := ParseEntry(in.Before); err == nil {
+		if w, err := ParseDebianVersion(last.Version); err == nil && w.Epoch > 0 { // whoever has one keeps it for ever
+			entry.Version = strconv.Itoa(w.Epoch) + ":" + entry.Version
+		}
+	}
+	if _, err := Prepend(in.Before, entry); err != nil {
+		return ChangelogOut{}, err
+	}
 	text, err := entry.Render()
 	if err != nil {
 		return ChangelogOut{}, err
 	}
 	return ChangelogOut{Entry: text, Digest: action.DigestOf([]byte(text)), Files: map[string]string{in.Path: text + "\n"}}, nil
+}
+
+// madeEntry is the newest entry of a changelog if it is that of v, as it stands there.
+func madeEntry(changelog string, v Version) (ChangelogOut, error) {
+	text := ""
+	if e, rest, err := ParseEntry(changelog); err == nil {
+		if w, err := ParseDebianVersion(e.Version); err == nil && version.ComparePart(w.Upstream, v.Upstream()) == 0 {
+			text = strings.TrimLeft(strings.TrimSuffix(changelog, rest), "\n")
+		}
+	}
+	return ChangelogOut{Entry: text, Digest: action.DigestOf([]byte(text)), Files: map[string]string{}}, nil
 }
 
 // NotesIn and NotesOut are those of release.notes@1.
@@ -139,7 +188,7 @@ type NotesIn struct {
 	Authors     []string `cel:"authors" json:"authors" doc:"mail addresses"`
 	AuthorNames []string `cel:"author_names" json:"author_names" doc:"the name for each of authors"`
 	Lists       []string `cel:"lists" json:"lists" doc:"mailing lists; the first one is in the Message-ID"`
-	Run         string   `cel:"run" json:"run" doc:"id of the run, for the Message-ID"`
+	Run         string   `cel:"run" json:"run" doc:"name of the run, for the Message-ID"`
 }
 type NotesOut struct {
 	Markdown  string `cel:"markdown" json:"markdown"`

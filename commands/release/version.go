@@ -202,6 +202,25 @@ func (v Version) Upstream() string {
 	return text
 }
 
+// TagLike is the name of v's tag, in the style of the newest release among tags: 1.1.0 is tagged
+// v1.1.0 where v1.0.0 was the last one.
+func (v Version) TagLike(tags []string) string {
+	var newest *Version
+	for _, tag := range tags {
+		if w, ok := ReadTag(v.Scheme, tag); ok && (newest == nil || w.Compare(*newest) > 0) {
+			newest = &w
+		}
+	}
+	if newest == nil || v.Scheme != SemverLike {
+		return v.Text
+	}
+	text := strings.TrimPrefix(v.Text, "v")
+	if strings.HasPrefix(newest.Text, "v") {
+		text = "v" + text
+	}
+	return text
+}
+
 // Debian is the package version with this revision, which counts from 1: "2019.01-1".
 func (v Version) Debian(revision int) string {
 	return fmt.Sprintf("%s-%d", v.Upstream(), max(revision, 1))

@@ -20,5 +20,7 @@ func Bind(r *Repositories, v Versions) ([]action.Bound, error) {
 	add(action.Of(payload.Contract(), payload))
 	add(action.Of(push.Contract(), push))
 	add(action.Of(verify.Contract(), verify))
+	found := NewFindRelease(r, r.opts.GPG)
+	add(action.Of(found.Contract(), found))
 	return all, first
 }

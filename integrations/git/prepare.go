@@ -33,6 +33,7 @@ type PrepareIn struct {
 	Author    string            `cel:"author" json:"author" doc:"Name <mail>"`
 	Committer string            `cel:"committer,optional" json:"committer,omitempty" doc:"Name <mail>; empty means the author"`
 	Date      string            `cel:"date" json:"date" doc:"seconds since 1970, or RFC 3339"`
+	Made      string            `cel:"made,optional" json:"made,omitempty" doc:"a release commit that a person made already: it is described as it is, and none is made"`
 }
 
 // PrepareOut is the commit that was made.
@@ -51,8 +52,12 @@ func (Prepare) Contract() action.Contract {
 		Shell: "edit the files, then: git commit -a"}
 }
 
-// Probe finds the commit that was made under this key.
+// Probe finds the commit that was made under this key, or by a person.
 func (a Prepare) Probe(ctx context.Context, key action.Key, in PrepareIn) (out PrepareOut, found bool, err error) {
+	if in.Made != "" {
+		out, err = a.byHand(ctx, in)
+		return out, err == nil, err
+	}
 	err = a.copies.With(ctx, in.Remote, func(c *Copy) error {
 		commit, err := c.line(ctx, "for-each-ref", "--format=%(objectname)", preparedAt+key.String())
 		if err != nil || commit == "" {
@@ -69,6 +74,9 @@ func (a Prepare) Probe(ctx context.Context, key action.Key, in PrepareIn) (out P
 // repository, through a symbolic link or to something that is no file, and for changes that
 // change nothing.
 func (a Prepare) Do(ctx context.Context, key action.Key, in PrepareIn) (out PrepareOut, err error) {
+	if in.Made != "" {
+		return a.byHand(ctx, in)
+	}
 	who, err := in.identity()
 	if err != nil {
 		return out, err
@@ -261,6 +269,49 @@ func (c *Copy) prepared(ctx context.Context, commit string, in PrepareIn) (Prepa
 		return out, err
 	}
 	names, err := c.exec(ctx, call{args: []string{"diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", in.Commit, commit, "--"}})
+	for name := range strings.SplitSeq(names, "\x00") {
+		if name != "" {
+			out.Files = append(out.Files, name)
+		}
+	}
+	return out, err
+}
+
+// byHand describes the commit that a person made.
+func (a Prepare) byHand(ctx context.Context, in PrepareIn) (out PrepareOut, err error) {
+	if err := CheckCommit(in.Made); err != nil {
+		return out, err
+	}
+	err = a.copies.With(ctx, in.Remote, func(c *Copy) error {
+		if !c.has(ctx, in.Made) {
+			if err := c.Fetch(ctx); err != nil {
+				return err
+			}
+		}
+		out, err = c.described(ctx, in.Made)
+		return err
+	})
+	return out, err
+}
+
+// described tells what a commit is: its files are those that differ from its first parent.
+func (c *Copy) described(ctx context.Context, commit string) (PrepareOut, error) {
+	out := PrepareOut{Commit: commit, Parents: []string{}, Files: []string{}, Authors: []string{}}
+	if _, err := c.resolve(ctx, commit); err != nil {
+		return out, err
+	}
+	text, err := c.line(ctx, "show", "--no-patch", "--no-show-signature", "--format=%T%n%P%n%ae", "--end-of-options", commit, "--")
+	lines := strings.Split(text, "\n")
+	if err != nil || len(lines) != 3 {
+		return out, err
+	}
+	out.Tree, out.Parents = lines[0], strings.Fields(lines[1])
+	out.Authors = append(out.Authors, strings.ToLower(lines[2]))
+	args := []string{"diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", "--root"}
+	if len(out.Parents) > 0 {
+		args = append(args, out.Parents[0])
+	}
+	names, err := c.exec(ctx, call{args: append(args, commit, "--")})
 	for name := range strings.SplitSeq(names, "\x00") {
 		if name != "" {
 			out.Files = append(out.Files, name)

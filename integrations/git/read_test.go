@@ -20,7 +20,8 @@ func TestStateFindsTheLastReleaseOfTheBranch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := StateOut{Tip: tip, LastTag: "2018.11", LastCommit: w.git(w.clone, "rev-parse", "2018.11^{commit}"), Tags: []string{"2018.10", "2018.11", "2019.05"}}
+	want := StateOut{Tip: tip, LastTag: "2018.11", LastCommit: w.git(w.clone, "rev-parse", "2018.11^{commit}"), Tags: []string{"2018.10", "2018.11", "2019.05"},
+		Merged: []string{"2018.10", "2018.11"}}
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Error(diff)
 	}
@@ -51,7 +52,7 @@ func TestStateOfYoungRepositories(t *testing.T) {
 	if err != nil || out.Tip != tip || out.LastTag != "" || out.Tags == nil {
 		t.Errorf("no tags: %+v, %v", out, err)
 	}
-	if _, err := read("trunk"); !errs.Is(err, errs.NotFound) || !strings.Contains(errs.Text(err), "Its branches are main") {
+	if _, err := read("trunk"); !errs.Is(err, errs.NotFound) || !strings.Contains(errs.Text(err), "its branches are main") {
 		t.Errorf("wrong branch: %v", errs.Text(err))
 	}
 }
@@ -234,7 +235,7 @@ func TestContractsAndCodeFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	set, err := action.NewSet(all...)
-	if err != nil || len(set.Contracts()) != 7 {
+	if err != nil || len(set.Contracts()) != 8 {
 		t.Fatal(err)
 	}
 	for _, c := range set.Contracts() {

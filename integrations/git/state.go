@@ -41,6 +41,7 @@ type StateOut struct {
 	LastTag    string   `cel:"last_tag" json:"last_tag" doc:"highest release among the tags that are merged into the branch; empty when there is none"`
 	LastCommit string   `cel:"last_commit" json:"last_commit" doc:"commit of last_tag; empty when there is none"`
 	Tags       []string `cel:"tags" json:"tags" doc:"release tags of the whole repository, lowest first"`
+	Merged     []string `cel:"merged" json:"merged" doc:"of tags, those that are merged into the branch"`
 }
 
 // Contract of git.state@1.
@@ -84,11 +85,10 @@ func (a State) Do(ctx context.Context, _ action.Key, in StateIn) (out StateOut, 
 		if out.Tags, err = list(); err != nil {
 			return err
 		}
-		merged, err := list("--merged=" + out.Tip)
-		if err != nil || len(merged) == 0 {
+		if out.Merged, err = list("--merged=" + out.Tip); err != nil || len(out.Merged) == 0 {
 			return err
 		}
-		out.LastTag = merged[len(merged)-1]
+		out.LastTag = out.Merged[len(out.Merged)-1]
 		out.LastCommit, err = c.line(ctx, "rev-parse", "--verify", "--end-of-options", tagsAt+out.LastTag+"^{commit}")
 		return err
 	})

@@ -20,6 +20,7 @@ type PayloadIn struct {
 	Tagger  string `cel:"tagger" json:"tagger" doc:"Name <mail>"`
 	Date    string `cel:"date" json:"date" doc:"seconds since 1970, or RFC 3339"`
 	Message string `cel:"message" json:"message"`
+	Made    string `cel:"made,optional" json:"made,omitempty" doc:"payload of a tag that a person made already: it is checked, and none is written"`
 }
 
 // PayloadOut is what a signature will cover.
@@ -43,6 +44,16 @@ func (PayloadOfTag) Probe(context.Context, action.Key, PayloadIn) (PayloadOut, b
 // Do writes the payload. It returns errors of kind Invalid for a name or message that cannot be
 // in a tag.
 func (PayloadOfTag) Do(_ context.Context, _ action.Key, in PayloadIn) (PayloadOut, error) {
+	if in.Made != "" {
+		t, err := ParseTagObject(in.Made)
+		switch {
+		case err != nil:
+			return PayloadOut{}, err
+		case t.Tag != in.Tag || t.Object != in.Commit || t.Signature != "":
+			return PayloadOut{}, invalid("Give what git.find_release found", "the payload is not that of the tag %s of %s", quote(in.Tag), in.Commit)
+		}
+		return PayloadOut{Payload: in.Made, Digest: action.DigestOf([]byte(in.Made))}, nil
+	}
 	at, err := epoch(in.Date)
 	if err != nil {
 		return PayloadOut{}, err

@@ -62,56 +62,62 @@ func (a VerifyTag) Do(ctx context.Context, _ action.Key, in VerifyIn) (out Verif
 	if err := CheckTag(in.Tag); err != nil {
 		return out, err
 	}
-	pinned := strings.ToUpper(strings.ReplaceAll(in.Fingerprint, " ", ""))
-	if !fingerprintForm.MatchString(pinned) {
-		return out, invalid("Give all 40 digits; a short key id can be forged", "%s is not the fingerprint of a key", quote(in.Fingerprint))
-	}
-	gpg, err := exec.LookPath(a.program())
-	if err != nil {
-		return out, errs.E("git.verify_tag", errs.Unavailable, fmt.Errorf("the program gpg is not installed")).
-			Hint("Install the package gnupg")
-	}
 	err = a.copies.With(ctx, in.Remote, func(c *Copy) error {
 		if err := c.Fetch(ctx); err != nil {
 			return err
 		}
-		oid, err := c.line(ctx, "for-each-ref", "--format=%(objectname) %(objecttype)", tagsAt+in.Tag)
-		oid, kind, _ := strings.Cut(oid, " ")
-		switch {
-		case err != nil:
-			return err
-		case oid == "":
-			return errs.E("git.verify_tag", errs.NotFound, fmt.Errorf("%s has no tag %s", Redact(c.remote), quote(in.Tag))).Hint("Push the tag first")
-		case kind != "tag":
-			return unsigned(in.Tag, "it is a lightweight tag")
-		}
-		content, err := c.exec(ctx, call{args: []string{"cat-file", "tag", oid}})
-		if err != nil {
-			return err
-		}
-		tag, err := ParseTagObject(content)
-		switch {
-		case err != nil:
-			return err
-		case tag.Tag != in.Tag:
-			return unsigned(in.Tag, "the signed name is "+quote(tag.Tag))
-		case in.Commit != "" && tag.Object != in.Commit:
-			return unsigned(in.Tag, "the signed commit is "+tag.Object+", not "+in.Commit)
-		case tag.Signature == "":
-			return unsigned(in.Tag, "it has no signature")
-		}
-		status, err := c.verify(ctx, gpg, oid, in.Key)
-		if err != nil {
-			return err
-		}
-		out, err = judge(status, in.Tag, pinned)
-		out.Commit, out.TagObject = tag.Object, oid
+		out, _, err = c.verifyTag(ctx, a.program(), in)
 		return err
 	})
 	if err != nil {
 		return VerifyOut{}, err
 	}
 	return out, nil
+}
+
+// verifyTag checks a tag as it was fetched, and gives the tag too.
+func (c *Copy) verifyTag(ctx context.Context, program string, in VerifyIn) (out VerifyOut, tag TagObject, err error) {
+	pinned := strings.ToUpper(strings.ReplaceAll(in.Fingerprint, " ", ""))
+	if !fingerprintForm.MatchString(pinned) {
+		return out, tag, invalid("Give all 40 digits; a short key id can be forged", "%s is not the fingerprint of a key", quote(in.Fingerprint))
+	}
+	gpg, err := exec.LookPath(program)
+	if err != nil {
+		return out, tag, errs.E("git.verify_tag", errs.Unavailable, fmt.Errorf("the program gpg is not installed")).
+			Hint("Install the package gnupg")
+	}
+	oid, err := c.line(ctx, "for-each-ref", "--format=%(objectname) %(objecttype)", tagsAt+in.Tag)
+	oid, kind, _ := strings.Cut(oid, " ")
+	switch {
+	case err != nil:
+		return out, tag, err
+	case oid == "":
+		return out, tag, errs.E("git.verify_tag", errs.NotFound, fmt.Errorf("%s has no tag %s", Redact(c.remote), quote(in.Tag))).Hint("Push the tag first")
+	case kind != "tag":
+		return out, tag, unsigned(in.Tag, "it is a lightweight tag")
+	}
+	content, err := c.exec(ctx, call{args: []string{"cat-file", "tag", oid}})
+	if err != nil {
+		return out, tag, err
+	}
+	tag, err = ParseTagObject(content)
+	switch {
+	case err != nil:
+		return out, tag, err
+	case tag.Tag != in.Tag:
+		return out, tag, unsigned(in.Tag, "the signed name is "+quote(tag.Tag))
+	case in.Commit != "" && tag.Object != in.Commit:
+		return out, tag, unsigned(in.Tag, "the signed commit is "+tag.Object+", not "+in.Commit)
+	case tag.Signature == "":
+		return out, tag, unsigned(in.Tag, "it has no signature")
+	}
+	status, err := c.verify(ctx, gpg, oid, in.Key)
+	if err != nil {
+		return out, tag, err
+	}
+	out, err = judge(status, in.Tag, pinned)
+	out.Commit, out.TagObject = tag.Object, oid
+	return out, tag, err
 }
 
 func (a VerifyTag) program() string {

@@ -18,7 +18,7 @@ import (
 // untouched demands that nobody has approved go, and that nothing was done after it.
 func (w *world) untouched() {
 	w.t.Helper()
-	w.WantStep("go", run.Running, "0 of 2 maintainer")
+	w.WantStep("go", run.Running, "0 of 2 maintainers")
 	if _, _, found := w.take(); found || w.out.remote.pushed() > 0 {
 		w.t.Fatal("something was done without approval")
 	}
@@ -49,7 +49,7 @@ func TestAttackAccountsThatLookAlike(t *testing.T) {
 			w.must(w.deliver(context.Background(), console.Delivery{Source: console.Source, ID: fmt.Sprint("forged/", i), Account: name, Place: channel,
 				Body: fmt.Appendf(nil, `{"kind":"touched","message":%q}`, w.Gate("go"))}))
 			w.line()
-			w.WantStep("go", run.Running, "0 of 2 maintainer", "does not count")
+			w.WantStep("go", run.Running, "0 of 2 maintainers", "does not count")
 		}
 		w.untouched()
 	})
@@ -63,7 +63,7 @@ func TestAttackBotsNeverCountNorCommand(t *testing.T) {
 		_, err := w.room.React(bot, w.Gate("go"), "✅") // the bot itself
 		w.must(err)
 		w.React("maintainer-a", w.Gate("go"), "✅")
-		w.WantStep("go", run.Running, "1 of 2 maintainer: maintainer-a")
+		w.WantStep("go", run.Running, "1 of 2 maintainers: maintainer-a")
 		if answer := w.Say("robot", "release 2019.02"); answer != "" {
 			t.Fatalf("a bot was answered: %s", answer)
 		}
@@ -167,9 +167,9 @@ func TestAttackEmojiAreNormalised(t *testing.T) {
 		w.React("maintainer-a", w.Gate("go"), "✅\ufe0f")
 		w.React("maintainer-a", w.Gate("go"), ":white_check_mark::skin-tone-3:")
 		w.React("maintainer-b", w.Gate("go"), "👍") // means nothing
-		w.WantStep("go", run.Running, "1 of 2 maintainer: maintainer-a")
+		w.WantStep("go", run.Running, "1 of 2 maintainers: maintainer-a")
 		w.Unreact("maintainer-a", w.Gate("go"), "white_check_mark")
-		w.WantStep("go", run.Running, "0 of 2 maintainer")
+		w.WantStep("go", run.Running, "0 of 2 maintainers")
 		w.React("maintainer-a", w.Gate("go"), "check")
 		w.React("maintainer-b", w.Gate("go"), "✅\U0001f3ff")
 		w.WantStep("go", run.Done)
@@ -182,7 +182,7 @@ func TestAttackNobodyTakesAnothersReactionAway(t *testing.T) {
 		w.React("maintainer-a", w.Gate("go"), "✅")
 		w.Unreact("outsider", w.Gate("go"), "✅")
 		wants(t, w.Say("outsider", "withdraw 2019.01 go"), "has not said approve")
-		w.WantStep("go", run.Running, "1 of 2 maintainer: maintainer-a")
+		w.WantStep("go", run.Running, "1 of 2 maintainers: maintainer-a")
 	})
 }
 
@@ -196,7 +196,7 @@ func TestAttackAnApprovalDoesNotWiden(t *testing.T) {
 		w.Approve("2019.01")
 		w.Sign()
 		w.WantStep("publish", run.Running, "0 of 1 release-manager")
-		w.wantStepOf("2019.02", "go", run.Running, "0 of 2 maintainer")
+		w.wantStepOf("2019.02", "go", run.Running, "0 of 2 maintainers")
 	})
 }
 
@@ -259,7 +259,7 @@ func TestAttackTextThatIsShownDoesNotRun(t *testing.T) {
 			"she said: approve 2019.01 go", "a\u202eapprove 2019.01 go",
 		} {
 			w.Say("maintainer-b", text)
-			w.WantStep("go", run.Running, "1 of 2 maintainer: maintainer-a")
+			w.WantStep("go", run.Running, "1 of 2 maintainers: maintainer-a")
 		}
 	})
 }
@@ -277,6 +277,6 @@ func TestAttackEditedTextDoesNotRun(t *testing.T) {
 		w.mu.Unlock()
 		w.replay(last)
 		w.line()
-		w.WantStep("go", run.Running, "1 of 2 maintainer: maintainer-a")
+		w.WantStep("go", run.Running, "1 of 2 maintainers: maintainer-a")
 	})
 }

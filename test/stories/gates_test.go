@@ -67,7 +67,7 @@ func TestReactionOnAVoidGateMessage(t *testing.T) {
 		wants(t, w.message(old), "void")
 		w.React("maintainer-a", old, "✅")
 		w.React("maintainer-b", old, "✅")
-		w.WantStep("go", run.Running, "needs 2 maintainer")
+		w.WantStep("go", run.Running, "needs 2 maintainers")
 		w.Approve("2019.01")
 		w.WantStep("go", run.Done)
 	})
@@ -116,7 +116,7 @@ func TestCommitChangedAfterApproval(t *testing.T) {
 		if now := w.run("2019.01").Steps["commit"].Output["commit"]; now == commit {
 			t.Fatalf("the release commit is still %v", now)
 		}
-		w.WantStep("go", run.Running, "needs 2 maintainer")
+		w.WantStep("go", run.Running, "needs 2 maintainers")
 		if w.Gate("go") == old {
 			t.Fatal("the gate has no new message")
 		}
@@ -263,7 +263,7 @@ func TestManifestExpires(t *testing.T) {
 		}
 		wants(t, w.message(old), "expired")
 		w.React("maintainer-b", old, "✅")
-		w.WantStep("go", run.Running, "needs 2 maintainer")
+		w.WantStep("go", run.Running, "needs 2 maintainers")
 		w.Approve("2019.01")
 		w.WantStep("go", run.Done)
 	})

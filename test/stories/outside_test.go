@@ -46,16 +46,20 @@ func sum(parts ...string) string {
 // remote is a repository that moves a branch and makes a tag only together, and only from the
 // state that the pusher saw.
 type remote struct {
-	mu       sync.Mutex
-	branches map[string]string
-	tags     map[string]tag
-	commits  map[string]commit
-	prepared map[string]git.PrepareOut // commits made here, by effect key
-	pushes   int
-	down     error
+	mu        sync.Mutex
+	branches  map[string]string
+	tags      map[string]tag
+	commits   map[string]commit
+	prepared  map[string]git.PrepareOut // commits made here, by effect key
+	changelog string                    // what debian/changelog holds
+	pushes    int
+	down      error
 }
 
-type tag struct{ object, commit string }
+type tag struct {
+	object, commit string
+	content        string // of a tag that is signed
+}
 
 type commit struct{ parent, subject, author string }
 
@@ -109,10 +113,11 @@ func readState(r *remote) doer[git.StateIn, git.StateOut] {
 		if r.down != nil {
 			return git.StateOut{}, r.down
 		}
-		out := git.StateOut{Tip: r.branches[in.Branch], Tags: slices.Sorted(maps.Keys(r.tags))}
+		out := git.StateOut{Tip: r.branches[in.Branch], Tags: slices.Sorted(maps.Keys(r.tags)), Merged: []string{}}
 		for _, name := range out.Tags {
 			if slices.Contains(r.history(out.Tip), r.tags[name].commit) {
 				out.LastTag, out.LastCommit = name, r.tags[name].commit
+				out.Merged = append(out.Merged, name)
 			}
 		}
 		return out, nil
@@ -144,15 +149,22 @@ func readLog(r *remote) doer[git.LogIn, git.LogOut] {
 
 func prepare(r *remote) doer[git.PrepareIn, git.PrepareOut] {
 	return doer[git.PrepareIn, git.PrepareOut]{
-		probe: func(key action.Key, _ git.PrepareIn) (git.PrepareOut, bool, error) {
+		probe: func(key action.Key, in git.PrepareIn) (git.PrepareOut, bool, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			if in.Made != "" {
+				out, err := r.described(in.Made)
+				return out, err == nil, err
+			}
 			out, found := r.prepared[key.String()]
 			return out, found, nil
 		},
 		do: func(key action.Key, in git.PrepareIn) (git.PrepareOut, error) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
+			if in.Made != "" {
+				return r.described(in.Made)
+			}
 			id := sum("commit", in.Commit, in.Message, fmt.Sprint(in.Prepend), in.Author, in.Date)
 			r.commits[id] = commit{in.Commit, in.Message, "release@example.org"}
 			out := git.PrepareOut{Commit: id, Tree: sum("tree", id), Parents: []string{in.Commit}, Authors: []string{"release@example.org"}, Files: []string{"debian/changelog"}}
@@ -209,7 +221,7 @@ func push(r *remote) doer[git.PushIn, git.PushOut] {
 			if done, err := look(in, out); done || err != nil {
 				return out, err
 			}
-			r.branches[in.Branch], r.tags[in.Tag] = in.Commit, tag{out.TagObject, in.Commit}
+			r.branches[in.Branch], r.tags[in.Tag] = in.Commit, tag{out.TagObject, in.Commit, in.Object}
 			r.pushes++
 			return out, nil
 		},
@@ -284,6 +296,7 @@ func cancelPipeline(p *pipelines) doer[localci.CancelIn, localci.CancelOut] {
 
 // letters is a mail server. It may lose its answer after it has taken a message.
 type letters struct {
+	kept  []string // Message-IDs in the archive of the list; nil: there is no archive
 	mu    sync.Mutex
 	sent  []letter
 	loses bool
@@ -350,12 +363,14 @@ func (o *outside) bounds(now func() time.Time, k key) ([]action.Bound, *signing.
 	add(action.Of(git.State{}.Contract(), readState(&o.remote)))
 	add(action.Of(git.Log{}.Contract(), readLog(&o.remote)))
 	add(action.Of(git.Prepare{}.Contract(), prepare(&o.remote)))
+	add(action.Of(git.FindRelease{}.Contract(), findRelease(&o.remote, k)))
+	add(action.Of(git.File{}.Contract(), readFile(&o.remote)))
 	add(action.Of(git.NewPayloadOfTag().Contract(), git.NewPayloadOfTag()))
 	add(action.Of(git.PushRelease{}.Contract(), push(&o.remote)))
 	add(action.Of(localci.Start{}.Contract(), startPipeline(&o.ci)))
 	add(action.Of(localci.Pipeline{}.Contract(), readPipeline(&o.ci)))
 	add(action.Of(localci.Cancel{}.Contract(), cancelPipeline(&o.ci)))
-	add(mail.NewAnnounce(&o.post, nil, 0).Bind())
+	add(mail.NewAnnounce(&o.post, o.post.archive(), 0).Bind())
 	tag := signing.NewTag(k, now)
 	add(tag.Bind())
 	return all, tag, failed

@@ -81,7 +81,8 @@ func TestFreezeBeginsInMidRun(t *testing.T) {
 		w.Ask("2019.01")
 		w.Approve("2019.01")
 		wants(t, w.Say("outsider", `freeze add fosdem --from 2019-01-14 --until 2019-01-20 --reason "everybody travels"`), "can't do that")
-		wants(t, w.Say("manager", `freeze add fosdem --from 2019-01-14 --until 2019-01-20 --reason "everybody travels"`), "frozen from")
+		wants(t, w.Say("manager", `freeze add fosdem --from 2019-01-14 --until 2019-01-20 --reason "everybody travels"`), "all projects", "--project lava")
+		wants(t, w.Say("manager", `freeze add fosdem --from 2019-01-14 --until 2019-01-20 --project lava --reason "everybody travels"`), "frozen from")
 		w.Sign()
 		w.WantStep("push", run.Waiting, "everybody travels", "2019-01-20")
 		w.Pass(4 * 24 * time.Hour)
@@ -109,7 +110,7 @@ func TestAGateCannotBeSkipped(t *testing.T) {
 		for _, who := range []string{"requester", "manager", "admin", "maintainer-a"} {
 			wants(t, w.Say(who, `release skip 2019.01 go --reason "we are in a hurry"`), "go cannot be skipped", "may_skip")
 		}
-		w.WantStep("go", run.Running, "needs 2 maintainer")
+		w.WantStep("go", run.Running, "needs 2 maintainers")
 	})
 }
 
@@ -131,7 +132,7 @@ func TestProfileChangedAfterGo(t *testing.T) {
 		wants(t, w.Say("outsider", `release migrate 2019.01 --reason "the list moved"`), "may not migrate")
 		w.WantStep("go", run.Done)
 		wants(t, w.Say("requester", `release migrate 2019.01 --reason "the list moved"`), "moved")
-		w.WantStep("go", run.Running, "needs 2 maintainer")
+		w.WantStep("go", run.Running, "needs 2 maintainers")
 		if w.Gate("go") == before {
 			t.Fatal("there is no new gate message")
 		}
@@ -215,7 +216,10 @@ func TestAbortAfterThePush(t *testing.T) {
 		wants(t, w.Say("outsider", "release undo-confirm 2019.01"), "may not undo")
 		wants(t, w.Say("requester", "release undo-confirm 2019.01"), "undoing")
 		w.WantRun("2019.01", run.RunEnded, "aborted")
-		w.Say("requester", "release 2019.01")
+		w.Say("requester", "release 2019.01") // its tag is out: it can only be gone on with
+		w.WantRun("2019.01", run.RunEnded, "aborted")
+		w.Say("requester", "release adopt 2019.01")
+		w.WantStep("push", run.Adopted)
 		if s := w.run("release/lava/2019.01"); s.Status != run.Live {
 			t.Fatalf("the name is not free: %s", s.Status)
 		}
