@@ -10,6 +10,7 @@ package card
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -257,20 +258,20 @@ const Approve = "✅"
 
 // Card is the gate message as a card. While it is open it says how to approve; once it is closed
 // or superseded, only how it ended, and has no buttons. Its button names the manifest, so that a
-// press on an old message cannot approve something newer.
+// press on an old message cannot approve something newer. Digests are shown [Short].
 func (g GateMessage) Card() Card {
 	ref := g.RunRef
 	if ref == "" {
 		ref = g.RunName
 	}
 	c := Card{Key: g.Key, Title: fmt.Sprintf("%s: gate %s", g.RunName, g.Gate), State: g.State, Status: g.Closed}
-	facts := []Field{{"Rule", g.Rule}, {"Manifest", g.Manifest}}
+	facts := []Field{{"Rule", g.Rule}, {"Manifest", Short(g.Manifest)}}
 	if !g.Expires.IsZero() {
 		facts = append(facts, Field{"Expires", Moment(g.Expires)})
 	}
 	c.Blocks = append(c.Blocks, Block{Fields: facts})
 	if len(g.Bound) > 0 {
-		c.Blocks = append(c.Blocks, Block{Heading: "What you approve", Fields: g.Bound})
+		c.Blocks = append(c.Blocks, Block{Heading: "What you approve", Fields: mapped(g.Bound, func(f Field) Field { return Field{f.Name, Short(f.Value)} })})
 	}
 	if len(g.Verdict) > 0 {
 		c.Blocks = append(c.Blocks, Block{Heading: "So far", Text: strings.Join(g.Verdict, "\n")})
@@ -283,6 +284,17 @@ func (g GateMessage) Card() Card {
 		}})
 	}
 	return c
+}
+
+// ShortDigits is how many digits of a digest are shown, and the fewest that a command takes.
+const ShortDigits = 12
+
+var digests = regexp.MustCompile(`\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b`)
+
+// Short is s with the digests in it, SHA-256 and SHA-1 in small hexadecimal digits, cut to their
+// first [ShortDigits].
+func Short(s string) string {
+	return digests.ReplaceAllStringFunc(s, func(d string) string { return d[:ShortDigits] })
 }
 
 // Broadcast is a message to subscribers, told once.

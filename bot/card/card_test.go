@@ -139,6 +139,42 @@ func TestClosedGateOffersNothing(t *testing.T) {
 	}
 }
 
+func TestFit(t *testing.T) {
+	for _, x := range []struct {
+		in      string
+		columns int
+		want    string
+	}{
+		{"short", 5, "short"}, {"longer", 5, "long…"}, {"two words", 5, "two…"}, {"全角の名前", 6, "全角…"}, {"全角の名前", 5, "全角…"},
+		{"全角", 4, "全角"}, {"e\u0301e\u0301e\u0301", 2, "e\u0301…"}, {"word", 1, "…"}, {"word", 0, ""}, {"", 0, ""},
+	} {
+		if got := Fit(x.in, x.columns); got != x.want {
+			t.Errorf("Fit(%q, %d) = %q, want %q", x.in, x.columns, got, x.want)
+		}
+	}
+}
+
+func TestShort(t *testing.T) {
+	sum, commit := strings.Repeat("0123456789abcdef", 4), strings.Repeat("c0ffee1234", 4)
+	for in, want := range map[string]string{
+		"sha256:" + sum: "sha256:0123456789ab", commit: "c0ffee1234c0", "at " + commit + ".": "at c0ffee1234c0.",
+		sum + "0": sum + "0", "4c6d2f1e": "4c6d2f1e", "a lamp": "a lamp",
+	} {
+		if got := Short(in); got != want {
+			t.Errorf("Short(%q) = %q, want %q", in, got, want)
+		}
+	}
+	g := gateMessage()
+	g.Bound = []Field{{"commit", commit}}
+	c := g.Card()
+	if text := Text(c, 90); strings.Contains(text, g.Manifest) || strings.Contains(text, commit) {
+		t.Errorf("whole digests: %s", text)
+	}
+	if b := c.Blocks[len(c.Blocks)-1].Buttons[0]; !strings.HasSuffix(b.Command, g.Manifest) || !strings.HasSuffix(b.ID, g.Manifest) {
+		t.Errorf("what the button says is not whole: %+v", b)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	for want, spoil := range map[string]func(*Card){
 		"needs a key":         func(c *Card) { c.Key = "" },

@@ -8,12 +8,19 @@ import (
 )
 
 // Text draws a card for a terminal, width columns wide (at least 30; 0 means 78), without colour
-// and without any control character but the newline. It ends with a newline.
+// and without any control character but the newline. It ends with a newline. The digests in what a
+// button says are [Short], for whoever types it.
 func Text(c Card, columns int) string {
 	if columns == 0 {
 		columns = 78
 	}
 	p := &page{columns: max(columns, 30)}
+	for _, b := range c.Blocks {
+		for _, f := range b.Fields {
+			p.names = max(p.names, cells(b.indent())+cells(Clean(f.Name)))
+		}
+	}
+	p.names = min(p.names, p.columns/3)
 	symbol := ""
 	if c.State != "" {
 		symbol = c.State.Symbol() + " "
@@ -37,6 +44,7 @@ func Text(c Card, columns int) string {
 type page struct {
 	b       strings.Builder
 	columns int
+	names   int // where the names of all fields end, so that their values form one column
 }
 
 func (p *page) line(s string) {
@@ -58,26 +66,26 @@ func (p *page) hang(first, text string) {
 	}
 }
 
+// indent is what the content of a block begins with.
+func (b Block) indent() string {
+	if b.Heading == "" {
+		return ""
+	}
+	return "  "
+}
+
 func (p *page) block(b Block) {
-	indent := ""
+	indent := b.indent()
 	if b.Heading != "" {
 		p.hang("", Clean(b.Heading))
-		indent = "  "
 	}
 	if b.Text != "" {
 		for _, l := range strings.Split(b.Text, "\n") {
 			p.hang(indent, Clean(l))
 		}
 	}
-	if len(b.Fields) > 0 {
-		w := 0
-		for _, f := range b.Fields {
-			w = max(w, cells(Clean(f.Name)))
-		}
-		w = min(w, p.columns/3)
-		for _, f := range b.Fields {
-			p.pair(indent, Clean(f.Name), w, f.Value)
-		}
+	for _, f := range b.Fields {
+		p.pair(indent, Clean(f.Name), p.names-cells(indent), f.Value)
 	}
 	if len(b.Steps) > 0 {
 		w := 0
@@ -101,7 +109,7 @@ func (p *page) block(b Block) {
 		p.line(indent + "  " + Clean(l.URL)) // never wrapped: it must stay clickable
 	}
 	for _, x := range b.Buttons {
-		p.hang(indent+"▸ ", Clean(x.Text)+": "+Clean(x.Command))
+		p.hang(indent+"▸ ", Clean(x.Text)+": "+Short(Clean(x.Command)))
 	}
 }
 
@@ -182,6 +190,24 @@ func cut(s string, columns int) string {
 			return s[:i]
 		} else {
 			used += w
+		}
+	}
+	return s
+}
+
+// Fit is s in at most columns cells of a terminal: of a longer text the end is left out for "…".
+// Text in which [Clean] would change something may take more.
+func Fit(s string, columns int) string {
+	if cells(s) <= columns {
+		return s
+	}
+	if columns < 1 {
+		return ""
+	}
+	used := 0
+	for i, r := range s {
+		if used += cellsOf(r); used > columns-1 {
+			return strings.TrimRight(s[:i], " ") + "…"
 		}
 	}
 	return s

@@ -149,6 +149,9 @@ func (e *Engine) readState(ctx context.Context, l *live) error {
 		err = e.readListed(ctx, l)
 	}
 	if err == nil {
+		err = e.readElements(ctx, l)
+	}
+	if err == nil {
 		l.name = nameOf(l.state, e.family(l.state.Playbook))
 	}
 	return err

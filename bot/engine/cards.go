@@ -71,6 +71,9 @@ func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
 		}
 	}
 	again, err := e.showGates(ctx, l)
+	if err == nil {
+		err = e.showCalls(ctx, l)
+	}
 	switch {
 	case err != nil && (stops(err) && !errs.Is(err, errs.Doubtful) || e.failed() != nil):
 		e.cards.mark(runID, e.now().Add(e.cfg.CardEvery))

@@ -4,25 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"slipway/bot/action"
 	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/bot/gate"
+	"slipway/bot/people"
 	"slipway/bot/run"
 )
 
-// places are where a run is shown. A private run is shown nowhere until it is opened.
+// places are where a run is shown. A private run is shown only in the direct places of its circle
+// until it is opened, and there too afterwards: what they have seen stays true.
 func (e *Engine) places(s *run.State) []Place {
 	p, ok := e.cfg.Projects.Project(s.Project)
-	if !ok || s.Private {
+	if !ok {
 		return nil
 	}
+	all := p.Places
+	switch {
+	case s.Private:
+		all = e.direct(s)
+	case len(s.Circle) > 0:
+		all = append(slices.Clone(all), e.direct(s)...)
+	}
 	var out []Place
-	for _, place := range p.Places {
+	for _, place := range all {
 		if e.cfg.Posters[place.Source] != nil {
 			out = append(out, place)
+		}
+	}
+	return out
+}
+
+// direct are the direct places of those who may see a private run.
+func (e *Engine) direct(s *run.State) []Place {
+	if e.cfg.Direct == nil {
+		return nil
+	}
+	circle := append([]people.PersonID{s.Requester}, s.Circle...)
+	slices.Sort(circle)
+	var out []Place
+	for _, person := range slices.Compact(circle) {
+		if person != "" {
+			out = append(out, e.cfg.Direct(person)...)
 		}
 	}
 	return out

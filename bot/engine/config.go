@@ -45,6 +45,10 @@ type Config struct {
 	CardEvery  time.Duration            // least time between two edits of a card; 0: 1 s
 	Votes      map[string]gate.VoteKind // what reactions mean; nil: ✅ approves, ❌ rejects
 
+	// Direct are the places that only this person and the bot read: a private run is shown in those
+	// of its circle. nil: a private run is shown nowhere.
+	Direct func(people.PersonID) []Place
+
 	// Zone finds the time zone of a schedule by its IANA name; nil: only UTC is known.
 	Zone func(name string) (*time.Location, error)
 }
@@ -236,6 +240,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	if c.Tries <= 0 {
 		c.Tries = 12
 	}
+	c.guard()
 	e := &Engine{cfg: c, boot: c.IDs()}
 	e.life.init()
 	e.cache.init()

@@ -58,12 +58,13 @@ func (e *Engine) understand(d Delivery) (facts []Fact, err error) {
 	if !ok {
 		return nil, errs.E("engine.decode", errs.NotFound, fmt.Errorf("the source %q is not configured any more", d.Source))
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			facts, err = nil, errs.E("engine.decode", errs.Internal, errors.New("the decoder broke on this delivery"))
-		}
-	}()
-	return dec.Decode(d)
+	if err = guarded(e.cfg.Log, "decode."+d.Source, func() (err error) {
+		facts, err = dec.Decode(d)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return facts, nil
 }
 
 // decoded marks a delivery as done with. One that could not be understood is kept with the reason.

@@ -142,6 +142,10 @@ func flat(s *run.State) []byte {
 			return []byte(err.Error())
 		}
 		out = append(append(out, '\n'), st...)
+		elements, _ := run.ElementsOf(p, nil, s.Steps[p], nil)
+		for _, el := range elements {
+			out = append(append(out, '\n'), encode(el)...)
+		}
 	}
 	return out
 }
@@ -169,7 +173,7 @@ func (e *Engine) fsckIndexes(ctx context.Context, problem func(string)) error {
 			want[Key{spPast, id(head.Name, stamp(head.EndedAt), k)}] = true
 			return true
 		}
-		want[Key{spNames, nameKey(head.Name)}] = true
+		want[Key{spNames, nameRow(&head, head.Name)}] = true
 		for name, due := range head.Timers {
 			want[Key{spTimers, timerID(due, k, name)}] = true
 		}

@@ -23,8 +23,10 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 	payload := []byte(r.Inputs)
 	if prepare := e.cfg.Jobs[kind].Prepare; prepare != nil {
 		e.point("effect/" + r.Action + "/before-do")
-		var err error
-		payload, err = prepare(ctx, []byte(r.Inputs))
+		err := guarded(e.cfg.Log, "job."+kind, func() (err error) {
+			payload, err = prepare(ctx, []byte(r.Inputs))
+			return err
+		})
 		e.point("effect/" + r.Action + "/after-do")
 		if err != nil {
 			return e.settle(ctx, row, raw, r, e.failure(action.Contract{Name: r.Action, Policy: action.Keyed}, r, err, false))
@@ -53,11 +55,15 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 	if err != nil {
 		return e.ended(ctx, row, raw, r, run.Result{Outcome: run.Fail, Class: "invalid", Message: errs.Text(err)})
 	}
+	value, err := e.pack(ctx, encode(jobRecord{Job: j, Effect: *r})) // inputs may be long texts
+	if err != nil {
+		return time.Time{}, err
+	}
 	w := newBatch()
 	w.guard(spOutbox, row, raw)
 	w.guard(spJobs, id(kind, j.ID), before)
 	w.del(spOutbox, row)
-	w.put(spJobs, id(kind, j.ID), encode(jobRecord{Job: j, Effect: *r}))
+	w.put(spJobs, id(kind, j.ID), value)
 	w.put(spJobQueue, queued(j), nil)
 	err = e.commit(ctx, "job/offer", w)
 	if errs.Is(err, errs.Conflict) {
@@ -69,7 +75,7 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 // jobRecord is a job with the effect whose outcome it is.
 type jobRecord struct {
 	Job    job.Job      `json:"job"`
-	Effect effectRecord `json:"effect"`
+	Effect effectRecord `json:"effect,omitzero"` // of the job of a row: only its inputs, and those only if they are not the payload
 }
 
 func queued(j job.Job) string { return id(j.Kind, stamp(j.Created), j.ID) }
@@ -92,7 +98,10 @@ func (e *Engine) changeJob(ctx context.Context, what, kind, jobID string, change
 			return j, err
 		}
 		r.Job = j
-		value := encode(r)
+		value, err := e.pack(ctx, encode(r))
+		if err != nil {
+			return j, err
+		}
 		if string(value) == string(raw) {
 			return j, nil
 		}
@@ -125,7 +134,8 @@ func (e *Engine) leaseEnd(b *batch, was, now job.Job) {
 }
 
 // Lease gives the oldest free job of one of the kinds to holder for ttl; found is false when
-// there is none. A holder that asks again gets the job that it holds.
+// there is none. A holder that asks again gets the job that it holds. Jobs of rows come after all
+// others of their kind, those of the oldest run first, and there in the order of the list.
 func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl time.Duration) (j job.Job, found bool, err error) {
 	for _, kind := range slices.Sorted(slices.Values(kinds)) {
 		var ids []string
@@ -146,6 +156,9 @@ func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl t
 				return job.Job{}, false, err
 			}
 		}
+		if j, found, err := e.leaseRow(ctx, holder, kind, ttl); found || err != nil {
+			return j, found, err
+		}
 	}
 	return job.Job{}, false, nil
 }
@@ -153,11 +166,17 @@ func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl t
 // Renew, Finish and GiveBack are the holder's word on a job that it leased under a fence. The
 // errors are those of package job: [errs.Conflict] means that what was made does not count.
 func (e *Engine) Renew(ctx context.Context, kind, jobID, holder string, fence uint64, ttl time.Duration) (job.Job, error) {
+	if isRowJob(jobID) {
+		return e.renewRow(ctx, kind, jobID, holder, fence, ttl)
+	}
 	return e.changeJob(ctx, "renew", kind, jobID, func(j job.Job) (job.Job, error) { return job.Renew(j, e.now(), holder, fence, ttl) })
 }
 
 // GiveBack ends the lease without a verdict. See [Engine.Renew].
 func (e *Engine) GiveBack(ctx context.Context, kind, jobID, holder string, fence uint64, why string) (job.Job, error) {
+	if isRowJob(jobID) {
+		return e.giveBackRow(ctx, kind, jobID, holder, fence, why)
+	}
 	return e.changeJob(ctx, "give-back", kind, jobID, func(j job.Job) (job.Job, error) {
 		return job.GiveBack(j, e.now(), holder, fence, why, jobPause)
 	})
@@ -166,6 +185,9 @@ func (e *Engine) GiveBack(ctx context.Context, kind, jobID, holder string, fence
 // Finish takes the verdict: it is checked by the kind's Finish and becomes the result of the
 // effect, in one commit with the job. See [Engine.Renew].
 func (e *Engine) Finish(ctx context.Context, kind, jobID, holder string, fence uint64, v job.Verdict) (job.Job, error) {
+	if isRowJob(jobID) {
+		return e.finishRow(ctx, kind, jobID, holder, fence, v)
+	}
 	key := id(kind, jobID)
 	for range decideTries {
 		var r jobRecord
@@ -182,7 +204,10 @@ func (e *Engine) Finish(ctx context.Context, kind, jobID, holder string, fence u
 			return j, err
 		}
 		r.Job = j
-		value := encode(r)
+		value, err := e.pack(ctx, encode(r))
+		if err != nil {
+			return j, err
+		}
 		if string(value) == string(raw) {
 			return j, nil
 		}
@@ -225,7 +250,11 @@ func (e *Engine) verdict(ctx context.Context, j job.Job, r *effectRecord) (run.R
 	res.Outcome, res.Output = run.OK, j.Verdict.Result
 	if finish := e.cfg.Jobs[j.Kind].Finish; finish != nil {
 		e.point("effect/" + r.Action + "/before-verify")
-		out, err := finish(ctx, j, []byte(r.Inputs))
+		var out []byte
+		err := guarded(e.cfg.Log, "job."+j.Kind, func() (err error) {
+			out, err = finish(ctx, j, []byte(r.Inputs))
+			return err
+		})
 		e.point("effect/" + r.Action + "/after-verify")
 		switch errs.KindOf(err) {
 		case errs.Unavailable, errs.Busy, errs.Full:
@@ -266,7 +295,11 @@ func (w *writer) voidJob(ev run.EffectVoided) error {
 	if found {
 		was := r.Job
 		r.Job = job.Void(was, ev.Why)
-		w.b.put(spJobs, key, encode(r))
+		value, err := w.e.pack(w.ctx, encode(r))
+		if err != nil {
+			return err
+		}
+		w.b.put(spJobs, key, value)
 		w.e.leaseEnd(w.b, was, r.Job)
 	}
 	return nil
@@ -289,6 +322,12 @@ func (e *Engine) leasesDue(ctx context.Context) (bool, time.Time, error) {
 	}
 	for _, k := range due {
 		parts := splitID(k)
+		if isRowJob(parts[2]) {
+			if err := e.expireRow(ctx, k, parts[1], parts[2]); err != nil {
+				return false, next, err
+			}
+			continue
+		}
 		_, err := e.changeJob(ctx, "expire", parts[1], parts[2], func(j job.Job) (job.Job, error) {
 			j, _ = job.Expire(j, now)
 			return j, nil

@@ -17,21 +17,24 @@ import (
 	"slipway/bot/people"
 )
 
-// Format is the version of the storage format below. A store of a newer format is refused.
-const Format = 1
+// Format is the version of the storage format below. A store of a newer format is refused; one of
+// an older format is brought up to this one at the start. Format 1 had no index of the last parts
+// of names, no entries of the run itself among those who are awaited, and an aborted run kept its
+// name until its undo plan was answered.
+const Format = 2
 
-// The spaces of the storage format, version 1. IDs are made of parts joined by sep; times in them
+// The spaces of the storage format, version 2. IDs are made of parts joined by sep; times in them
 // are 19 digits of Unix nanoseconds, so that order is order in time. Values are JSON. A value
 // that begins with '@' is the digest of the value in the blob store.
 const (
-	spMeta      = "meta"      // format, epoch, pause, inbox sequence            → text
+	spMeta      = "meta"      // layout (the format), epoch, pause, reshow        → text
 	spRuns      = "runs"      // RUN                                             → runRecord (head; may be large)
 	spSteps     = "steps"     // RUN sep PATH                                    → run.Step
 	spEvents    = "events"    // RUN sep SEQ(20)                                 → eventRecord; one a commit
-	spNames     = "names"     // canonical name of a live run                    → nameRecord
+	spNames     = "names"     // canonical name of a live run [sep RUN, once the name is free] → nameRecord
 	spEndings   = "endings"   // last part of a run's canonical name sep RUN         → its name
 	spPast      = "past"      // name sep TIME sep RUN, of ended runs            → nameRecord
-	spAwaits    = "awaits"    // ROLE or @PERSON sep PROJECT sep RUN sep PATH    → ""
+	spAwaits    = "awaits"    // ROLE or @PERSON sep PROJECT sep RUN sep PATH (of the run itself: "") → ""
 	spOutbox    = "outbox"    // TIME sep EFFECT KEY                             → effectRecord; pending only
 	spUnused    = "unused"    // RUN sep EFFECT KEY sep TIME                     → unusedRecord
 	spTimers    = "timers"    // TIME sep RUN sep TIMER                          → "t"
@@ -44,6 +47,7 @@ const (
 	spMessages  = "messages"  // SOURCE/PLACE/MESSAGE, escaped                   → messageRecord
 	spGates     = "gates"     // MANIFEST sep RUN sep PATH [sep SOURCE sep PLACE] → "" or the message's id
 	spCards     = "cards"     // RUN sep SOURCE sep PLACE                        → cardRecord
+	spCalls     = "calls"     // RUN sep KIND sep PATH sep MARK sep SOURCE sep PLACE → callRecord; until it is settled
 	spPeople    = "people"    // person                                          → people.Person
 	spGrants    = "grants"    // grant                                           → people.Grant
 	spRoles     = "roles"     // PROJECT/ROLE                                    → roleRecord: its version
@@ -59,6 +63,10 @@ const (
 	spRowLog    = "rowlog"    // RUN sep LEDGER sep SEQ(20)                      → ledger.Change
 	spRowNews   = "rownews"   // RUN sep LEDGER sep KEY, rows the run was not told of yet → ""
 	spListed    = "listed"    // RUN sep LEDGER sep KEY, rows that the run knows → run.Row
+	spElements  = "elements"  // RUN sep PATH sep KEY of a list that lives on a ledger → run.Element
+	spReady     = "ready"     // RUN sep PATH sep MARK [sep ORDER sep TIME sep KEY], rows that builders may lease → ""
+	spWork      = "work"      // KIND sep TIME sep RUN sep PATH, lists whose rows may be leased → ""
+	spHeld      = "held"      // KIND sep HOLDER → the job that it holds of a row
 	spSchedules = "schedules" // PROJECT sep PLAYBOOK                            → scheduleRecord
 	spOffers    = "offers"    // "on" sep FACT sep PROJECT sep RUN sep PATH sep ENTRY, "at" sep TIME sep RUN sep PATH sep ENTRY → "t"
 	spLedgers   = "ledgers"   // RUN sep LEDGER                                  → ledgerRecord: counters, chain
@@ -69,8 +77,9 @@ const sep = "\x1f"
 // spaces lists all of them.
 func spaces() []string {
 	return []string{spMeta, spRuns, spSteps, spEvents, spNames, spEndings, spPast, spAwaits, spOutbox, spUnused, spTimers, spLocks, spInbox,
-		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
-		spJobQueue, spLeases, spBooks, spClosures, spStarts, spRows, spRowLog, spRowNews, spListed, spSchedules, spOffers, spLedgers}
+		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spCalls, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
+		spJobQueue, spLeases, spBooks, spClosures, spStarts, spRows, spRowLog, spRowNews, spListed, spElements, spReady, spWork, spHeld,
+		spSchedules, spOffers, spLedgers}
 }
 
 // LargeSpaces lists the spaces whose values may be as long as [MaxSnapshot].

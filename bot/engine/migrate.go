@@ -24,7 +24,8 @@ func (e *Engine) bookFor(ctx context.Context, l *live, digest string, in run.Inp
 	if err == nil || stops(err) || l.raw == nil {
 		return p, err
 	}
-	if c.Verb == run.AbortVerb || l.state.Status == run.IsAborting || l.state.Status == run.RunEnded {
+	_, replaced := in.(run.Replaced)
+	if c.Verb == run.AbortVerb || replaced || l.state.Status == run.IsAborting || l.state.Status == run.RunEnded {
 		return run.Orphan(l.name.Family, digest), nil
 	}
 	return nil, err

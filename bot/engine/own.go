@@ -66,6 +66,9 @@ func (e *Engine) performOwn(ctx context.Context, row string, raw []byte, r *effe
 	if r.Action == actClosing {
 		return e.closingRead(ctx, row, raw, r)
 	}
+	if r.ProbeOnly { // nobody but this program does them, so there is nothing to be found
+		return e.settle(ctx, row, raw, r, outcome{result: run.Result{Outcome: run.Skipped, Message: "it was not found done"}})
+	}
 	_, here := e.effects.tryOf(row)
 	lost := here || r.Boot != e.boot || r.Attempts > 0
 	e.effects.trying(row, e.now())
@@ -201,7 +204,11 @@ func (e *Engine) tellChild(ctx context.Context, r *effectRecord, in action.Value
 	if c.Person == "" {
 		c.Person = parent.state.Requester
 	}
-	d, err := e.Submit(ctx, text(in, "child"), c)
+	var told run.Input = c
+	if c.Person == "" && c.Verb == run.AbortVerb { // nobody's word: the parent was replaced
+		told = run.Replaced{Why: c.Reason}
+	}
+	d, err := e.Submit(ctx, text(in, "child"), told)
 	if errs.Is(err, errs.NotFound) {
 		return action.Values{}, nil // it never began
 	}
@@ -222,12 +229,13 @@ type parentIn struct {
 	Output  map[string]any `json:"output,omitempty"`
 }
 
-// tellParent puts the news of the end of a child into the commit of that end.
-func (w *writer) tellParent() error {
+// tellParent puts the news of the end of a child into the commit of that end. A repeat is nothing to
+// the parent.
+func (w *writer) tellParent(outcome string) error {
 	s := w.d.After
 	now := w.e.now()
 	r := effectRecord{Key: "ended-" + s.ID, Action: actTellParent, After: now, Boot: w.e.boot, Epoch: w.e.world.epoch,
-		Inputs: string(encode(parentIn{Parent: s.Parent, Child: s.ID, Outcome: s.Outcome, Output: s.Output}))}
+		Inputs: string(encode(parentIn{Parent: s.Parent, Child: s.ID, Outcome: outcome, Output: s.Output}))}
 	value, err := w.e.pack(w.ctx, encode(r))
 	if err != nil {
 		return err

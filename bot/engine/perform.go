@@ -169,7 +169,7 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 			}
 		}
 		e.point("effect/" + r.Action + "/before-probe")
-		out, found, err := b.Probe(ctx, key, in)
+		out, found, err := e.probe(ctx, b, key, in)
 		e.point("effect/" + r.Action + "/after-probe")
 		switch {
 		case err == nil && found:
@@ -190,7 +190,7 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 	}
 	e.effects.trying(row, e.now())
 	e.point("effect/" + r.Action + "/before-do")
-	out, err := b.Do(ctx, key, in)
+	out, err := e.do(ctx, b, key, in)
 	e.point("effect/" + r.Action + "/after-do")
 	if err == nil {
 		return okay(out, false)
@@ -198,7 +198,11 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 	if ctx.Err() != nil && !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Busy) {
 		err = errs.E(c.Name, errs.Doubtful, fmt.Errorf("there was no answer within %s", limit))
 	}
-	return e.failure(c, r, err, false)
+	o := e.failure(c, r, err, false)
+	if broke(err) && couldRepeat(c.Policy) {
+		o.result.Outcome = run.Doubtful // it broke somewhere in the middle
+	}
+	return o
 }
 
 // couldRepeat reports whether doing twice does harm: the other side does not notice a repeat.

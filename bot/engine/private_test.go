@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"slipway/bot/engine"
 	"slipway/bot/errs"
+	"slipway/bot/people"
 	"slipway/bot/run"
 )
 
@@ -23,19 +25,19 @@ func TestGateMessageShowsWhoCounts(t *testing.T) {
 		}
 		return p.c.Status + "\n" + b.String()
 	}
-	if got := says(); !strings.Contains(got, "needs 2 maintainer") {
+	if got := says(); !strings.Contains(got, "needs 2 maintainers") {
 		t.Fatalf("at first: %s", got)
 	}
 	w.react("requester")
 	w.react("maintainer-a")
 	w.pass(time.Second)
-	if got := says(); !strings.Contains(got, "1 of 2 maintainer: maintainer-a") || !strings.Contains(got, "requester does not count") || !strings.Contains(got, "needs 1 more maintainer: maintainer-b") {
+	if got := says(); !strings.Contains(got, "1 of 2 maintainers: maintainer-a") || !strings.Contains(got, "requester does not count") || !strings.Contains(got, "needs 1 more maintainer: maintainer-b") {
 		t.Fatalf("after one: %s", got)
 	}
 	w.open()
 	w.react("maintainer-b")
 	w.pass(time.Minute)
-	if got := says(); !strings.Contains(got, "approved") || !strings.Contains(got, "2 of 2 maintainer: maintainer-a and maintainer-b") {
+	if got := says(); !strings.Contains(got, "approved") || !strings.Contains(got, "2 of 2 maintainers: maintainer-a and maintainer-b") {
 		t.Fatalf("at the end: %s", got)
 	}
 	n := w.room.titled(": gate go")[0].n
@@ -94,6 +96,48 @@ func TestPrivateRunIsNotSeen(t *testing.T) {
 	w.react("maintainer-b")
 	w.pass(time.Minute)
 	w.wantStep("2019.01", "ship", run.Done)
+}
+
+func TestPrivateRunIsShownInDirectPlacesOfItsCircle(t *testing.T) {
+	w := newWorld(t)
+	w.cfg = func(c *engine.Config) {
+		c.Direct = func(p people.PersonID) []engine.Place { return []engine.Place{{Source: "chat", ID: "@" + string(p)}} }
+	}
+	w.open()
+	w.say("requester", "secret 2019.01")
+	w.pass(time.Minute)
+	places := func(title string) string {
+		var out []string
+		for _, p := range w.room.titled(title) {
+			out = append(out, p.ref.Place.ID)
+		}
+		slices.Sort(out)
+		return strings.Join(out, " ")
+	}
+	if got := places("card of"); got != "@maintainer-a @requester" {
+		t.Fatalf("cards in %q", got)
+	}
+	if got := places(": gate go"); got != "@maintainer-a @requester" {
+		t.Fatalf("gates in %q", got)
+	}
+	for _, p := range w.room.titled(": gate go") {
+		if p.ref.Place.ID == "@maintainer-a" {
+			w.room.mu.Lock()
+			w.room.reactions[p.ref.Message] = []engine.Reaction{{Account: account("maintainer-a"), Emoji: "✅"}}
+			w.room.mu.Unlock()
+			if err := w.deliver(wire{Place: p.ref.Place.ID, Touched: p.ref.Message}, "direct"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.pass(time.Minute)
+	list, err := w.e.Runs(context.Background(), engine.Filter{Past: true, Person: "requester"})
+	if err != nil || len(list) != 1 || list[0].Outcome != "done" {
+		t.Fatalf("runs: %+v %v", list, err)
+	}
+	if got := places("card of") + places(": gate go"); strings.Contains(got, "lava") {
+		t.Fatalf("the channel was told: %s", got)
+	}
 }
 
 func TestPrivateRunIsApprovedByCommand(t *testing.T) {
@@ -166,4 +210,39 @@ func TestAbbreviatedManifest(t *testing.T) {
 	w.say("maintainer-a", "approve 2019.01 go "+digest[:19])
 	w.pass(time.Minute)
 	w.wantStep("2019.01", "ship", run.Done)
+}
+
+// What a person of the circle says of a private run in a channel is answered to that person alone.
+func TestAnswersAboutAPrivateRunAreGivenAlone(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		w := newWorld(t)
+		if direct {
+			w.cfg = func(c *engine.Config) {
+				c.Direct = func(p people.PersonID) []engine.Place { return []engine.Place{{Source: "chat", ID: "@" + string(p)}} }
+			}
+		}
+		w.open()
+		w.say("requester", "secret 2019.01")
+		w.say("requester", "hold 2019.01")
+		w.say("requester", "abort 2019.02")
+		w.say("maintainer-a", "hold 2019.01")
+		alone := 0
+		for _, p := range w.room.posts {
+			switch {
+			case p.ref.Place.ID == "@requester" || p.ref.Place.ID == "@maintainer-a":
+				if strings.Contains(p.c.Title, "held") || strings.Contains(p.c.Title, "may not hold") {
+					alone++
+				}
+			case strings.Contains(p.c.Title+p.c.Status, "held") || strings.Contains(p.c.Title, "may not"):
+				t.Errorf("a channel reads: %s", p.c.Title)
+			}
+		}
+		want := "That is not spoken of where others read"
+		if direct {
+			want = "I have answered you alone"
+		}
+		if n := len(w.room.titled(want)); n != 2 || direct != (alone == 2) {
+			t.Errorf("direct %v: %d times told so, %d answers alone", direct, n, alone)
+		}
+	}
 }

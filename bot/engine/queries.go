@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -102,64 +104,117 @@ func (e *Engine) resolveFor(ctx context.Context, s Spoken, name string) (string,
 	} else if found && visible(r, s.Person) {
 		return r.ID, nil
 	}
-	for _, past := range []bool{false, true} {
-		fits, names, err := e.endingIn(ctx, name, past, s)
-		if err != nil {
-			return "", err
-		}
-		switch {
-		case len(fits) == 1 || len(fits) > 1 && past:
-			return fits[len(fits)-1].ID, nil
-		case len(fits) > 1:
-			return "", errs.E(op, errs.Invalid, fmt.Errorf("%q could be one of several runs", name)).Hint("say which: %s", strings.Join(names, ", "))
-		}
-	}
-	list, err := e.Runs(ctx, Filter{Person: s.Viewer(), Limit: 500}) // the answer may be read by others
+	fits, err := e.endingIn(ctx, name, s)
 	if err != nil {
 		return "", err
 	}
-	var known []string
-	for _, l := range list {
-		known = append(known, l.Name, l.Name[strings.LastIndexByte(l.Name, '/')+1:])
+	live, names := liveOf(fits, s.Viewer())
+	switch {
+	case len(live) == 1:
+		return live[0].ID, nil
+	case len(live) > 1:
+		return "", errs.E(op, errs.Invalid, fmt.Errorf("%q could be one of several runs", name)).Hint("say which: %s", strings.Join(names, ", "))
+	case len(fits) > 0:
+		return fits[len(fits)-1].ID, nil
+	}
+	known, err := e.nearby(ctx, name, s.Viewer()) // the answer may be read by others
+	if err != nil {
+		return "", err
 	}
 	return "", unknown(op, "run", name, known)
 }
 
-// endingMost bounds how many runs of one last part of a name are looked at, the newest first.
+// endingMost bounds how many runs of one last part of a name are looked at.
 const endingMost = 64
 
-// endingIn finds runs whose name ends in name, by the index of last parts.
-func (e *Engine) endingIn(ctx context.Context, name string, past bool, s Spoken) (fits []nameRecord, names []string, err error) {
+// endingIn finds the newest run of each name that ends in name, by the index of last parts; those
+// that ended last come last.
+func (e *Engine) endingIn(ctx context.Context, name string, s Spoken) ([]nameRecord, error) {
 	key, prefix := nameKey(name), ending(name)+sep
 	var ids []string
-	err = e.cfg.Store.Scan(ctx, spEndings, prefix, after(prefix), true, func(k string, value []byte) bool {
+	err := e.cfg.Store.Scan(ctx, spEndings, prefix, after(prefix), true, func(k string, value []byte) bool {
 		if full := nameKey(string(value)); full == key || strings.HasSuffix(full, "/"+key) {
 			ids = append(ids, k[len(prefix):])
 		}
 		return len(ids) < endingMost
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	newest := map[string]nameRecord{}
 	for _, runID := range ids {
 		l, err := e.load(ctx, runID)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		if l.raw == nil || past == l.name.Ended.IsZero() {
+		if l.raw == nil || !visible(*l.name, s.Person) || s.Project != "" && l.name.Project != s.Project && !strings.Contains(name, "/") {
 			continue
 		}
-		r := *l.name
-		if visible(r, s.Person) && (s.Project == "" || r.Project == s.Project || strings.Contains(name, "/")) {
-			fits = append(fits, r)
-			if visible(r, s.Viewer()) {
-				names = append(names, r.Name)
-			}
+		full := nameKey(l.name.Name)
+		was, had := newest[full]
+		newer := l.name.Began.After(was.Began)
+		if nothing := l.name.Outcome == "refused"; nothing != (was.Outcome == "refused") {
+			newer = !nothing // a run that was refused came to nothing: the one before it is meant
+		}
+		if !had || !l.state.NameFree() || newer {
+			newest[full] = *l.name
 		}
 	}
-	slices.SortFunc(fits, func(a, b nameRecord) int { return a.Ended.Compare(b.Ended) })
+	fits := slices.Collect(maps.Values(newest))
+	slices.SortFunc(fits, func(a, b nameRecord) int { return cmp.Or(a.Ended.Compare(b.Ended), strings.Compare(a.ID, b.ID)) })
+	return fits, nil
+}
+
+// liveOf are those that have not ended, with the names of them that the viewer may read.
+func liveOf(fits []nameRecord, viewer people.PersonID) (live []nameRecord, names []string) {
+	for _, r := range fits {
+		if !r.Ended.IsZero() {
+			continue
+		}
+		live = append(live, r)
+		if visible(r, viewer) {
+			names = append(names, r.Name)
+		}
+	}
 	slices.Sort(names)
-	return fits, names, nil
+	return live, names
+}
+
+// nearbyMost bounds how many neighbours of a mistyped name are looked at, on each side.
+const nearbyMost = 32
+
+// nearby lists the names of live runs whose last part stands near that of name in the index.
+func (e *Engine) nearby(ctx context.Context, name string, viewer people.PersonID) ([]string, error) {
+	var keys []string
+	at := ending(name)
+	for _, back := range []bool{false, true} {
+		from, to, n := at, "", 0
+		if back {
+			from, to = "", at
+		}
+		err := e.cfg.Store.Scan(ctx, spEndings, from, to, back, func(_ string, value []byte) bool {
+			if key := nameKey(string(value)); !slices.Contains(keys, key) {
+				keys = append(keys, key)
+			}
+			n++
+			return n < nearbyMost
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var known []string
+	for _, key := range keys {
+		var r nameRecord
+		_, found, err := e.get(ctx, spNames, key, &r)
+		if err != nil {
+			return nil, err
+		}
+		if found && visible(r, viewer) {
+			known = append(known, r.Name, r.Name[strings.LastIndexByte(r.Name, '/')+1:])
+		}
+	}
+	return known, nil
 }
 
 // Run gives a run as it is, with its playbook. The state is shared and must not be changed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"slipway/bot/errs"
 	"slipway/bot/run"
@@ -25,20 +26,21 @@ func (e *Engine) recover(ctx context.Context) error {
 		}
 		return n, raw, nil
 	}
-	format, raw, err := number("format")
+	format, raw, err := number(metaLayout)
 	if err != nil {
 		return err
 	}
-	if raw == nil {
-		b := newBatch()
-		b.guard(spMeta, "format", nil)
-		b.put(spMeta, "format", []byte(strconv.Itoa(Format)))
-		if err := e.commit(ctx, "open", b); err != nil {
-			return err
-		}
-	} else if format > Format {
-		return errs.E(op, errs.Corrupt, fmt.Errorf("the store has the format %d, and this program writes %d", format, Format)).
+	switch {
+	case raw == nil: // empty, or of format 1, which did not say so
+		err = e.upgrade(ctx, 1, nil)
+	case format < Format:
+		err = e.upgrade(ctx, format, raw)
+	case format > Format:
+		err = errs.E(op, errs.Corrupt, fmt.Errorf("the store has the format %d, and this program writes %d", format, Format)).
 			Hint("Use the version of slipway that wrote it, or a newer one.")
+	}
+	if err != nil {
+		return err
 	}
 	if e.world.epoch, _, err = number("epoch"); err != nil {
 		return err
@@ -56,7 +58,17 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.reshow(ctx); err != nil {
+		return err
+	}
 	if err := e.readWorld(ctx); err != nil {
+		return err
+	}
+	err = e.cfg.Store.Scan(ctx, spCalls, "", "", false, func(k string, _ []byte) bool { // few: open doubts and stuck steps
+		e.cards.mark(splitID(k)[0], e.now())
+		return true
+	})
+	if err != nil {
 		return err
 	}
 	for name, l := range e.world.view.Load().locks {
@@ -91,6 +103,9 @@ func (e *Engine) recheck(ctx context.Context) error {
 			return false
 		}
 		used[r.Book] = true
+		if aside(k) { // it gives up locks that a program before this one left to it
+			e.wakes.add(k[strings.LastIndex(k, sep)+len(sep):], run.Wake{Why: "its undo plan waits"})
+		}
 		return true
 	})
 	if err = errors.Join(err, bad); err != nil {
@@ -112,22 +127,51 @@ func (e *Engine) recheck(ctx context.Context) error {
 
 // Restored is called once after the store was restored from a backup: it raises the epoch, so
 // that fences and keys of before do not count, pauses effects, makes every unfinished effect look
-// before it does, and forgets what cards show. Effects done after the backup are unknown.
+// before it does, and forgets what cards show. Effects done after the backup are unknown. What was
+// begun of it is ended at the next start.
 func (e *Engine) Restored(ctx context.Context) error {
+	epoch := e.world.epoch + 1
+	pause := pauseRecord{Why: "the store was restored from a backup: look at what is pending, then resume", At: e.now()}
 	b := newBatch()
-	e.world.epoch++
-	b.put(spMeta, "epoch", []byte(strconv.FormatUint(e.world.epoch, 10)))
-	if err := e.cfg.Store.Scan(ctx, spCards, "", "", false, func(k string, value []byte) bool {
-		var r cardRecord
-		if decode("cards/"+k, value, &r) == nil {
-			b.put(spCards, k, encode(cardRecord{Intent: true}))
-		}
-		return true
-	}); err != nil {
-		return err
-	}
+	b.put(spMeta, "epoch", []byte(strconv.FormatUint(epoch, 10)))
+	b.put(spMeta, "pause", encode(pause))
+	b.put(spMeta, metaReshow, []byte(metaFrom))
 	if err := e.commit(ctx, "restore", b); err != nil {
 		return err
 	}
-	return e.PauseEffects(ctx, "", "the store was restored from a backup: look at what is pending, then resume")
+	e.world.epoch = epoch
+	e.world.paused.Store(&pause)
+	return e.reshow(ctx)
+}
+
+// metaReshow is how far the cards were forgotten after a restore: metaFrom and the id of the next.
+// It does not exist when all were.
+const (
+	metaReshow = "reshow"
+	metaFrom   = "from "
+)
+
+// reshow forgets what cards show, a few at a time.
+func (e *Engine) reshow(ctx context.Context) error {
+	from, err := e.cfg.Store.Get(ctx, Key{spMeta, metaReshow})
+	for err == nil && from != nil {
+		b := newBatch()
+		n, last := 0, ""
+		err = e.cfg.Store.Scan(ctx, spCards, strings.TrimPrefix(string(from), metaFrom), "", false, func(k string, _ []byte) bool {
+			b.put(spCards, k, encode(cardRecord{Intent: true}))
+			n, last = n+1, k
+			return n < sweepBatch
+		})
+		if err != nil {
+			return err
+		}
+		if from = []byte(metaFrom + last + "\x00"); n < sweepBatch {
+			from = nil
+			b.del(spMeta, metaReshow)
+		} else {
+			b.put(spMeta, metaReshow, from)
+		}
+		err = e.commit(ctx, "restore/cards", b)
+	}
+	return err
 }

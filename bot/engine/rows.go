@@ -30,11 +30,15 @@ type RowChange struct {
 // later, once for many changes. once may be the zero Once. Errors: those of package ledger,
 // [errs.NotFound] for an unknown run, ledger or row, [errs.Exists] for a repeat of once.
 func (e *Engine) ChangeRow(ctx context.Context, runID, name, key string, c RowChange, once Once) (ledger.Row, error) {
+	return e.callRow(ctx, runID, name, &rowCall{key: key, change: c, once: once})
+}
+
+// callRow has a call made, together with others that come at the same time.
+func (e *Engine) callRow(ctx context.Context, runID, name string, call *rowCall) (ledger.Row, error) {
 	declared, err := e.ledgerOf(ctx, runID, name)
 	if err != nil {
 		return ledger.Row{}, err
 	}
-	call := &rowCall{key: key, change: c, once: once}
 	ledgerKey := id(runID, name)
 	e.rowCalls.add(ledgerKey, call)
 	unlock := e.stripes.hold("ledger" + sep + ledgerKey)
@@ -51,6 +55,7 @@ type rowCall struct {
 	key    string
 	change RowChange
 	once   Once
+	work   func(tx *rowTx) (ledger.Row, error) // instead of change: what a lease does to a row
 	done   bool
 	row    ledger.Row
 	err    error
@@ -119,79 +124,32 @@ func (e *Engine) changeRows(ctx context.Context, runID string, declared *playboo
 
 // tryRows is one try. again is set when the records moved meanwhile.
 func (e *Engine) tryRows(ctx context.Context, runID string, declared *playbook.Ledger, calls []*rowCall) (again bool, err error) {
-	_, book, err := e.RunState(ctx, runID)
+	tx, err := e.beginRows(ctx, runID, declared)
 	if err != nil {
 		return false, err
 	}
-	name := declared.Name
-	ledgerKey, news := id(runID, name), listed(book.Steps, name)
-	var rec ledgerRecord
-	rawHead, found, err := e.get(ctx, spLedgers, ledgerKey, &rec)
-	if err != nil {
-		return false, err
-	}
-	if !found {
-		rec.Head.Ledger = name
-	}
-	b := newBatch()
-	rows := map[string]*ledger.Row{} // as they are after the calls so far; nil: there is none
 	for _, c := range calls {
-		rowKey := id(runID, name, c.key)
-		if c.once.Key != "" {
-			said, err := e.cfg.Store.Get(ctx, Key{spSaid, c.once.Key})
-			if err != nil {
-				return false, err
-			}
-			if _, twice := b.values[Key{spSaid, c.once.Key}]; twice || said != nil {
-				c.row, c.err = ledger.Row{}, errRepeat
-				continue
-			}
-		}
-		was, known := rows[c.key]
-		if !known {
-			var row ledger.Row
-			raw, found, err := e.get(ctx, spRows, rowKey, &row)
-			if err != nil {
-				return false, err
-			}
-			if found {
-				row.Values = plainValues(row.Values)
-				was = &row
-			}
-			rows[c.key] = was
-			b.guard(spRows, rowKey, raw)
-		}
-		row, change, err := e.changed(declared, was, c)
-		c.row, c.err = row, err
-		if err != nil || change.Seq == 0 { // nothing changed
-			continue
-		}
-		head, err := rec.Head.Advance(change)
-		if err != nil {
-			c.err = err
-			continue
-		}
-		rec.Head, rows[c.key] = head, &row
-		if c.once.Key != "" {
-			b.guard(spSaid, c.once.Key, nil)
-			b.put(spSaid, c.once.Key, saidAt(e.now(), runID))
-		}
-		b.put(spRows, rowKey, encode(row))
-		b.put(spRowLog, id(runID, name, seqID(rec.Head.Seq)), encode(change))
-		if news {
-			b.put(spRowNews, rowKey, nil)
+		c.row, c.err = tx.make(c)
+		if c.err != nil && stops(c.err) {
+			return false, c.err
 		}
 	}
-	if b.empty() {
+	if tx.b.empty() {
 		return false, nil
 	}
-	b.guard(spLedgers, ledgerKey, rawHead)
-	b.put(spLedgers, ledgerKey, encode(rec))
-	if err := e.commit(ctx, "row", b); err != nil {
-		return errs.Is(err, errs.Conflict), err
+	if tx.changed {
+		tx.b.guard(spLedgers, tx.ledgerKey, tx.rawHead)
+		tx.b.put(spLedgers, tx.ledgerKey, encode(tx.rec))
 	}
-	if heard(book, name) {
-		e.wakes.counted(ledgerKey)
+	if err := e.commit(ctx, "row", tx.b); err != nil {
+		if errs.Is(err, errs.Conflict) {
+			e.cache.drop(runID)
+			return true, err
+		}
+		return false, err
+	}
+	if tx.changed && heard(tx.book, declared.Name) {
+		e.wakes.counted(tx.ledgerKey)
 		e.wake(loopTimers)
 	}
 	return false, nil
@@ -323,14 +281,14 @@ func (e *Engine) tellFirst(ctx context.Context, runID string, in run.Input) erro
 // heard reports whether a playbook reads anything of a ledger: its counters or its rows.
 func heard(p *playbook.Playbook, name string) bool {
 	return bytes.Contains(p.Source, []byte("ledgers."+name)) || bytes.Contains(p.Source, []byte("ledgers[")) ||
-		bytes.Contains(p.Source, []byte("ledgers.?")) || listed(p.Steps, name)
+		bytes.Contains(p.Source, []byte("ledgers.?")) || listed(p.Steps, name) || len(worked(p, name)) > 0
 }
 
 // listed reports whether the steps make a list of the ledger's rows.
 func listed(steps []*playbook.Step, name string) bool {
 	for _, s := range steps {
 		switch {
-		case s.Each != nil && (s.Each.Ledger == name || listed(s.Each.Steps, name)):
+		case s.Each != nil && (s.Each.Ledger == name && s.Each.Job == nil || listed(s.Each.Steps, name)):
 			return true
 		case s.Collect != nil && s.Collect.Ledger == name:
 			return true

@@ -74,6 +74,7 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	}
 	var text string
 	var err error
+	var private bool // what is said is about a private run
 	reply := func(d run.Decision) string {
 		if d.Refusal != nil {
 			return "I can't do that: " + errs.Text(d.Refusal)
@@ -82,10 +83,16 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	}
 	with := also{once: once, then: func(b *batch, _ *live, d run.Decision) {
 		text := reply(d)
-		if text == "" && a.Start != nil { // whoever asks from a shell sees no card
+		private := d.After.Private || a.Start != nil && a.Start.Private
+		switch {
+		case private && !s.Direct && text != "":
+			text = e.putAlone(b, s, once, text)
+		case text == "" && a.Start != nil && !private: // whoever asks from a shell sees no card
+			text = d.After.Name + " has begun"
+		case text == "" && a.Start != nil:
 			text = "it has begun"
-			if !d.After.Private {
-				text = d.After.Name + " has begun"
+			if did, err := e.earlier(ctx, d.After, s.Viewer()); err == nil && did != "" {
+				text += "\n" + did
 			}
 		}
 		if text != "" {
@@ -94,10 +101,14 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	}}
 	switch {
 	case a.Start != nil:
+		private = a.Start.Private
 		text, err = e.saidStart(ctx, s, *a.Start, with, d)
 	case a.Input != nil:
 		var id string
 		if id, err = e.resolveFor(ctx, s, a.Run); err == nil {
+			if l, err := e.load(ctx, id); err == nil {
+				private = l.state.Private
+			}
 			var in run.Input
 			if in, err = e.signed(ctx, s, id, a.Input, message, at); err == nil {
 				_, err = e.submit(ctx, id, in, with)
@@ -123,8 +134,36 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	if text == "" {
 		return nil
 	}
+	if private && !s.Direct {
+		return e.answerWith(ctx, s, message, once, func(b *batch) string { return e.putAlone(b, s, once, text) })
+	}
 	return answer(text)
 }
+
+// putAlone gives an answer about a private run to the person alone, and returns what is said where
+// others read. Who has no place of their own is told where to look.
+func (e *Engine) putAlone(b *batch, s Spoken, once Once, text string) string {
+	if e.cfg.Direct == nil {
+		return toldAlone
+	}
+	now, sent := e.now(), false
+	for _, place := range e.cfg.Direct(s.Person) {
+		if e.cfg.Posters[place.Source] == nil {
+			continue
+		}
+		r := effectRecord{Key: "alone-" + short(once.Key+"\x00"+place.Source+"\x00"+place.ID), Action: actReply, After: now, Boot: e.boot, Epoch: e.world.epoch,
+			Inputs: string(encode(replyIn{To: Ref{Place: place}, Text: clip(text, 8000), Person: s.Person}))}
+		b.intend(id(stamp(now), r.Key), encode(r))
+		sent = true
+	}
+	if !sent {
+		return toldAlone
+	}
+	return "I have answered you alone."
+}
+
+// toldAlone is the answer to what is said of a private run where others read.
+const toldAlone = "That is not spoken of where others read. Look with slipway show on the command line, or ask in a direct message."
 
 // saidStart begins a run for a person. What it returns is said besides what the commit said.
 func (e *Engine) saidStart(ctx context.Context, s Spoken, r StartRequest, with also, d Delivery) (string, error) {
@@ -222,6 +261,10 @@ func (e *Engine) putReply(b *batch, s Spoken, message string, once Once, text st
 
 // answer commits a reply with the semantic key, where nothing else was committed with it.
 func (e *Engine) answer(ctx context.Context, s Spoken, message string, once Once, text string) error {
+	return e.answerWith(ctx, s, message, once, func(*batch) string { return text })
+}
+
+func (e *Engine) answerWith(ctx context.Context, s Spoken, message string, once Once, text func(b *batch) string) error {
 	b := newBatch()
 	raw, err := e.cfg.Store.Get(ctx, Key{spSaid, once.Key})
 	if err != nil {
@@ -229,7 +272,7 @@ func (e *Engine) answer(ctx context.Context, s Spoken, message string, once Once
 	}
 	b.guard(spSaid, once.Key, raw)
 	b.put(spSaid, once.Key, []byte(stamp(e.now())))
-	e.putReply(b, s, message, once, text)
+	e.putReply(b, s, message, once, text(b))
 	err = e.commit(ctx, "answer", b)
 	e.wake(loopEffects)
 	if errs.Is(err, errs.Conflict) {

@@ -110,6 +110,9 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 		}
 		return Started{Name: d.After.Name, Plan: d, Book: p, Digest: digest}, nil
 	}
+	if err := e.doneBefore(ctx, p, r, start); err != nil {
+		return Started{}, err
+	}
 	d, err := e.submit(ctx, start.ID, start, more)
 	switch {
 	case err == nil && d.Refusal != nil:
@@ -122,6 +125,45 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 		}
 	}
 	return Started{}, err
+}
+
+// doneBefore refuses what a playbook lets be done once, when a run of that name was done. A run
+// that adopts looks at what is there, so it may follow.
+func (e *Engine) doneBefore(ctx context.Context, p *playbook.Playbook, r StartRequest, start run.Start) error {
+	if !p.Once || r.Adopt {
+		return nil
+	}
+	d := run.Decide(p, &run.State{}, start, e.World())
+	if d.Refusal != nil || d.After == nil {
+		return nil // submit says so
+	}
+	var ids []string
+	key, prefix := nameKey(d.After.Name), ending(d.After.Name)+sep
+	err := e.cfg.Store.Scan(ctx, spEndings, prefix, after(prefix), true, func(k string, value []byte) bool {
+		if nameKey(string(value)) == key {
+			ids = append(ids, k[len(prefix):])
+		}
+		return len(ids) < endingMost
+	})
+	if err != nil {
+		return err
+	}
+	var was nameRecord
+	for _, runID := range ids {
+		l, err := e.load(ctx, runID)
+		if err != nil {
+			return err
+		}
+		if l.raw != nil && l.name.Outcome == "done" && visible(*l.name, r.Person) && l.name.Ended.After(was.Ended) {
+			was = *l.name
+		}
+	}
+	if was.ID == "" {
+		return nil
+	}
+	short := was.Name[strings.LastIndexByte(was.Name, '/')+1:]
+	return errs.E("engine.start", errs.Exists, fmt.Errorf("%s was done on %s", was.Name, was.Ended.UTC().Format("2006-01-02 15:04 UTC"))).
+		Hint("`%[1]s show %[2]s` shows it; `%[1]s adopt %[2]s` looks what of it is missing and does that", p.Name, short)
 }
 
 // definition finds the playbook of a start: the one its parent began with, or the present one.
@@ -176,14 +218,35 @@ func (e *Engine) nameTaken(ctx context.Context, p *playbook.Playbook, r StartReq
 	}
 	reply := fmt.Sprintf("%s is under way; yours begins when it has ended.", shown)
 	if p.Overlap == playbook.Replace {
-		_, err := e.Submit(ctx, other.ID, run.Command{Verb: run.AbortVerb, Person: r.Person, Reason: "replaced by a newer run of the same name"})
+		refusal, err := e.replace(ctx, other.ID, r)
 		if err != nil {
 			return Started{}, err
 		}
-		reply = fmt.Sprintf("%s is being stopped; yours begins when it has ended.", shown)
+		reply = fmt.Sprintf("%s is being stopped; yours begins when nothing of it is under way.", shown)
+		if refusal != nil {
+			reply = fmt.Sprintf("%s is under way and is not stopped: %s. Yours begins when it has ended.", shown, errs.Text(refusal))
+		}
 	}
 	e.nameFreed(ctx, name) // it may have ended meanwhile
 	return Started{Name: name, Reply: reply, Waiting: true, Book: p}, nil
+}
+
+// replace aborts the run that has the name. What begins by itself, or as the step of a parent,
+// replaces it by the playbook's own word; a person must be one who may abort it.
+func (e *Engine) replace(ctx context.Context, other string, r StartRequest) (refusal error, err error) {
+	const why = "replaced by a newer run of the same name"
+	var in run.Input = run.Command{Verb: run.AbortVerb, Person: r.Person, Reason: why}
+	if r.Person == "" || r.Parent != "" {
+		in = run.Replaced{Why: why}
+	}
+	d, err := e.Submit(ctx, other, in)
+	if err != nil && !errs.Is(err, errs.NotFound) || d.Refusal == nil {
+		return nil, err
+	}
+	if errs.Is(d.Refusal, errs.Conflict) {
+		return nil, nil // it has ended meanwhile
+	}
+	return d.Refusal, nil
 }
 
 // nameFreed lets the first start that waits for a name begin, if the name is free.

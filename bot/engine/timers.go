@@ -128,7 +128,7 @@ func (e *Engine) followed(was, now *live, d run.Decision) {
 		e.cards.mark(now.id, e.now())
 		e.wake(loopCards)
 	}
-	if was.name != nil && (now.state.Status == run.RunEnded || nameKey(was.name.Name) != nameKey(now.name.Name)) {
+	if was.name != nil && (now.state.NameFree() && !was.state.NameFree() || nameKey(was.name.Name) != nameKey(now.name.Name)) {
 		e.wakes.freed(was.name.Name)
 		e.wake(loopTimers)
 	}

@@ -11,6 +11,21 @@ import (
 	"slipway/bot/run"
 )
 
+// gatesToCome names the gates that are not closed.
+func gatesToCome(p *playbook.Playbook, s *run.State) string {
+	var names []string
+	for _, def := range p.Steps {
+		st := s.Steps[def.Path]
+		if def.Kind == playbook.GateK && (st == nil || st.Gate == nil || st.Gate.Verdict == nil) {
+			names = append(names, def.Path)
+		}
+	}
+	if len(names) == 0 {
+		return "every gate is closed"
+	}
+	return "still to come: " + strings.Join(names, ", ")
+}
+
 // typed reads what a person wrote as text in the types that the playbook wants, and fills in the
 // gate that is meant when only one is open. The core checks everything again.
 func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) {
@@ -19,11 +34,12 @@ func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) 
 		if in.Step == "" {
 			open := openGates(s)
 			if len(open) != 1 {
-				err := errs.E("engine.vote", errs.Invalid, fmt.Errorf("%s has %d open gates", s.Name, len(open)))
 				if len(open) == 0 {
-					return nil, err.Hint("ask why %s", s.Name)
+					return nil, errs.E("engine.vote", errs.Invalid, fmt.Errorf("no gate of %s is open, so nothing waits for approval", s.Name)).
+						Hint("%s", gatesToCome(p, s))
 				}
-				return nil, err.Hint("name one of %s", strings.Join(open, ", "))
+				return nil, errs.E("engine.vote", errs.Invalid, fmt.Errorf("%d gates of %s are open", len(open), s.Name)).
+					Hint("name one of %s", strings.Join(open, ", "))
 			}
 			in.Step = open[0]
 		}

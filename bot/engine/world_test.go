@@ -281,7 +281,7 @@ type parser struct{}
 func (parser) Parse(text string, s engine.Spoken) []engine.Asked {
 	f := strings.Fields(text)
 	switch {
-	case len(f) == 2 && (f[0] == "release" || f[0] == "quick" || f[0] == "locked" || f[0] == "timed" || f[0] == "signed"):
+	case len(f) == 2 && (f[0] == "release" || f[0] == "quick" || f[0] == "locked" || f[0] == "timed" || f[0] == "signed" || f[0] == "made"):
 		return []engine.Asked{{Start: &engine.StartRequest{Family: f[0], Inputs: map[string]any{"version": f[1]}}}}
 	case len(f) >= 2 && (f[0] == "hold" || f[0] == "abort" || f[0] == "resume"):
 		return []engine.Asked{{Run: f[1], Input: run.Command{Verb: run.Verb(f[0]), Reason: "said so", Now: len(f) > 2}}}
@@ -290,6 +290,8 @@ func (parser) Parse(text string, s engine.Spoken) []engine.Asked {
 			return []engine.Asked{{Run: f[1], Input: run.Vote{Step: f[2], Withdraw: true, Vote: gate.Vote{Kind: gate.Approve}}}}
 		}
 		return []engine.Asked{{Run: f[1], Input: run.Command{Verb: run.Verb(f[0]), Reason: "said so"}}}
+	case len(f) >= 2 && f[0] == "undo":
+		return []engine.Asked{{Run: f[1], Input: run.Command{Verb: run.UndoVerb, Items: f[2:]}}}
 	case len(f) == 2 && f[0] == "secret":
 		return []engine.Asked{{Start: &engine.StartRequest{Family: "release", Inputs: map[string]any{"version": f[1]}, Private: true,
 			Circle: []people.PersonID{"requester", "maintainer-a"}}}}
@@ -379,6 +381,7 @@ func (w *world) bounds() []action.Bound {
 	for _, c := range []action.Contract{
 		{Name: "test.keyed", Policy: action.Keyed}, {Name: "test.lookup", Policy: action.Lookup, Settle: time.Minute},
 		{Name: "test.once", Policy: action.OnceOrAsk}, {Name: "test.conditional", Policy: action.Conditional},
+		{Name: "test.made", Policy: action.Keyed, Undo: "test.unmade@1", UndoIn: map[string]string{"name": "in.name"}}, {Name: "test.unmade", Policy: action.Keyed},
 		{Name: "test.sign", Policy: action.Keyed, Job: "sign"},
 	} {
 		c.Version, c.Doc = 1, "for tests"

@@ -59,6 +59,10 @@ func (w *writer) write() (*live, error) {
 	}
 	next := &live{id: after.ID, state: after, name: nameOf(after, w.book.Name)}
 	w.names(next)
+	w.awaited()
+	if err := w.begun(); err != nil {
+		return nil, err
+	}
 	next.raw = encodeRun(w.rec, head)
 	next.rec = w.rec
 	b.guard(spRuns, after.ID, w.was.raw)
@@ -140,6 +144,10 @@ func (w *writer) step(path string) error {
 		w.b.put(spSteps, key, value)
 	}
 	w.offers(had, now)
+	w.works(had, now)
+	if err := w.elements(path, had, now); err != nil {
+		return err
+	}
 	before, then := awaits(w.oldBook, w.was.state, had), awaits(w.book, w.d.After, now)
 	for _, a := range before {
 		if !slices.Contains(then, a) {
@@ -152,6 +160,21 @@ func (w *writer) step(path string) error {
 		}
 	}
 	return nil
+}
+
+// awaited keeps the entries of the run itself in the index of who is awaited.
+func (w *writer) awaited() {
+	before, then := runAwaits(w.was.state), runAwaits(w.d.After)
+	for _, a := range before {
+		if !slices.Contains(then, a) {
+			w.b.del(spAwaits, a)
+		}
+	}
+	for _, a := range then {
+		if !slices.Contains(before, a) {
+			w.b.put(spAwaits, a, nil)
+		}
+	}
 }
 
 // consequences writes what the events say about effects and locks, in their order.
@@ -192,6 +215,14 @@ func (w *writer) consequences() error {
 		case run.Opened:
 			if err := w.opened(); err != nil {
 				return err
+			}
+		case run.UndoPlanned:
+			// For the parent it is over: nothing of it is in flight, and what a person says to the
+			// plan concerns this run alone.
+			if w.d.After.Parent != "" && w.d.After.Status == run.IsAborting {
+				if err := w.tellParent("aborted"); err != nil {
+					return err
+				}
 			}
 		case run.Finished:
 			if err := w.finish(); err != nil {
@@ -271,8 +302,9 @@ func (w *writer) finish() error {
 			delete(w.rec.Pending, key)
 		}
 	}
+	w.worksEnd()
 	if w.d.After.Parent != "" {
-		return w.tellParent()
+		return w.tellParent(w.d.After.Outcome)
 	}
 	return nil
 }
@@ -300,11 +332,14 @@ func (w *writer) timers() {
 
 // names keeps the index of live runs and the list of past ones.
 func (w *writer) names(next *live) {
-	was := w.was.name
-	key := nameKey(next.name.Name)
+	was, before := w.was.name, ""
+	key := nameRow(&w.d.After.Head, next.name.Name)
 	ended := w.d.After.Status == run.RunEnded
-	if was != nil && (ended || nameKey(was.Name) != key) && was.Ended.IsZero() {
-		w.b.del(spNames, nameKey(was.Name))
+	if was != nil && was.Ended.IsZero() {
+		before = nameRow(&w.was.state.Head, was.Name)
+	}
+	if before != "" && (ended || before != key) {
+		w.b.del(spNames, before)
 	}
 	if was != nil && ending(was.Name) != ending(next.name.Name) {
 		w.b.del(spEndings, id(ending(was.Name), was.ID))
@@ -315,7 +350,7 @@ func (w *writer) names(next *live) {
 	switch {
 	case ended:
 		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), encode(next.name))
-	case was == nil || nameKey(was.Name) != key:
+	case before != key:
 		w.b.guard(spNames, key, nil)
 		w.b.put(spNames, key, encode(next.name))
 	case !was.same(next.name):

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Kind classifies an error by what the caller can do about it.
@@ -51,10 +53,25 @@ type Error struct {
 // E makes an error of kind k that happened while doing op.
 func E(op string, k Kind, cause error) *Error { return &Error{Op: op, Kind: k, Err: cause} }
 
-// Hint attaches the fix and returns e, so that it can end a return statement.
+// Hint attaches the fix and returns e, so that it can end a return statement. A hint is the end of
+// a sentence that the cause begins: a capital with which format begins becomes small, and a full
+// stop at its end is left out. What args bring in stays as it is, but for
+// the whole hint in "%s".
 func (e *Error) Hint(format string, args ...any) *Error {
-	e.hint = fmt.Sprintf(format, args...)
+	if format == "%s" && len(args) == 1 { // a hint that was written elsewhere
+		args = []any{small(fmt.Sprint(args[0]))}
+	}
+	e.hint = strings.TrimSuffix(fmt.Sprintf(small(format), args...), ".")
 	return e
+}
+
+// small is a sentence that begins with a small letter, unless it begins with an abbreviation.
+func small(s string) string {
+	first, n := utf8.DecodeRuneInString(s)
+	if next, _ := utf8.DecodeRuneInString(s[n:]); unicode.IsUpper(first) && (next == ' ' || unicode.IsLower(next)) {
+		return string(unicode.ToLower(first)) + s[n:]
+	}
+	return s
 }
 
 func (e *Error) Error() string {
@@ -106,8 +123,17 @@ func HintOf(err error) string {
 	return ""
 }
 
-// Text is err for a person: the cause without operation names, then the hint.
+// Text is err for a person: the cause without operation names, then "; " and the hint.
 func Text(err error) string {
+	text := Cause(err)
+	if hint := HintOf(err); hint != "" {
+		text = strings.TrimRight(text, ".;") + "; " + hint
+	}
+	return text
+}
+
+// Cause is err for a person without its hint: the cause without operation names.
+func Cause(err error) string {
 	if err == nil {
 		return ""
 	}
@@ -119,11 +145,7 @@ func Text(err error) string {
 		}
 		cause = e.Err
 	}
-	text := cause.Error()
-	if hint := HintOf(err); hint != "" {
-		text = strings.TrimRight(text, ".") + ". " + hint
-	}
-	return text
+	return cause.Error()
 }
 
 // ExitCode is the CLI's exit status for err: 0 none, 1 failed or internal, 2 invalid input,

@@ -9,7 +9,7 @@ import (
 func TestTextShowsCauseAndHintOnly(t *testing.T) {
 	inner := E("release.version", Invalid, errors.New(`"2019.1" has a one-digit month`)).Hint("write %q", "2019.01")
 	err := fmt.Errorf("starting: %w", E("engine.start", Other, inner))
-	if got, want := Text(err), `"2019.1" has a one-digit month. write "2019.01"`; got != want {
+	if got, want := Text(err), `"2019.1" has a one-digit month; write "2019.01"`; got != want {
 		t.Errorf("Text = %q, want %q", got, want)
 	}
 	if KindOf(err) != Invalid || HintOf(err) != `write "2019.01"` {
@@ -17,6 +17,22 @@ func TestTextShowsCauseAndHintOnly(t *testing.T) {
 	}
 	if Text(nil) != "" || KindOf(errors.New("x")) != Other || Is(nil, Other) {
 		t.Error("errors that are not ours are Other, and nil is nothing")
+	}
+}
+
+func TestHintsAreTheEndOfASentence(t *testing.T) {
+	for _, x := range []struct{ cause, format, arg, want string }{
+		{"the tag is not there.", "Push %s first.", "2019.01", "the tag is not there; push 2019.01 first"},
+		{"the text is wrong", "A digest is sha256: and %s digits.", "64", "the text is wrong; a digest is sha256: and 64 digits"},
+		{"nobody is there", "%s may", "Hana", "nobody is there; Hana may"},
+		{"the file is lost", "LVM snapshots of %s help", "it", "the file is lost; LVM snapshots of it help"},
+	} {
+		if got := Text(E("x", Invalid, errors.New(x.cause)).Hint(x.format, x.arg)); got != x.want {
+			t.Errorf("Text = %q, want %q", got, x.want)
+		}
+	}
+	if got := Cause(E("x", Invalid, errors.New("it broke")).Hint("mend it")); got != "it broke" {
+		t.Errorf("Cause = %q", got)
 	}
 }
 

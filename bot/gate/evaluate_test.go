@@ -97,10 +97,10 @@ func TestEvaluate(t *testing.T) {
 		says              []string // lines of Explain that must be there
 	}{
 		{"nobody yet", "2 of maintainer", "", false, "", []string{
-			"0 of 2 maintainer", "needs 2 maintainer: bo, both, eva, maria, requester, second-in or stand-in"}},
+			"0 of 2 maintainers", "needs 2 maintainers: 2 of bo, both, eva, maria, requester, second-in, stand-in"}},
 		{"one of two", "2 of maintainer, not requester", "maria", false, "maria", []string{
-			"1 of 2 maintainer: maria", "needs 1 more maintainer: bo, both or eva"}},
-		{"two of two", "2 of maintainer, not requester", "maria bo", true, "maria bo", []string{"2 of 2 maintainer: maria and bo"}},
+			"1 of 2 maintainers: maria", "needs 1 more maintainer: bo, both or eva"}},
+		{"two of two", "2 of maintainer, not requester", "maria bo", true, "maria bo", []string{"2 of 2 maintainers: maria and bo"}},
 		{"a third is spare", "2 of maintainer", "maria bo eva", true, "maria bo", []string{"eva approved too, which is not needed"}},
 		{"the requester is excluded", "1 of maintainer, not requester", "requester", false, "", []string{
 			`requester does not count ("not requester")`}},

@@ -10,7 +10,7 @@ import (
 
 // Explain says the verdict in lines for people, most important first:
 //
-//	1 of 2 maintainer: maria
+//	1 of 2 maintainers: maria
 //	joe does not count ("not requester")
 //	needs 1 more maintainer: bo or eva
 func (v Verdict) Explain() []string {
@@ -23,7 +23,7 @@ func (v Verdict) Explain() []string {
 		out = append(out, line)
 	}
 	for _, t := range v.Terms {
-		line := fmt.Sprintf("%d of %d %s", len(t.By), t.N, t.Role)
+		line := fmt.Sprintf("%d of %d %s", len(t.By), t.N, plural(t.Role, t.N))
 		if len(t.By) > 0 {
 			line += ": " + list(t.By, "and")
 		}
@@ -62,25 +62,54 @@ func (n Need) explain(v Verdict) string {
 			more = "more "
 		}
 	}
-	line := fmt.Sprintf("needs %d %s%s", n.Count, more, n.Role)
-	switch {
-	case len(n.From) > 0 && n.Why != "":
-		return line + ": " + list(n.From, "or") + "; " + n.Why
-	case len(n.From) > 0:
-		return line + ": " + list(n.From, "or")
-	case n.Why != "":
-		return line + ": " + n.Why
+	line := fmt.Sprintf("needs %d %s%s", n.Count, more, plural(n.Role, n.Count))
+	if len(n.From) > 0 {
+		line += ": " + n.from()
 	}
-	return line
+	switch {
+	case n.Why == "":
+		return line
+	case len(n.From) > 0:
+		return line + "; " + n.Why
+	}
+	return line + ": " + n.Why
 }
 
-// list writes persons as "ann, bo or eva".
+// from names those who could give it: "bo or eva" of whom one is enough, "bo, eva" who both must,
+// "2 of bo, eva, ann" otherwise.
+func (n Need) from() string {
+	switch names := list(n.From, ""); {
+	case n.Count == 1:
+		return list(n.From, "or")
+	case len(n.From) > n.Count:
+		return fmt.Sprintf("%d of %s", n.Count, names)
+	default:
+		return names
+	}
+}
+
+// plural is a role's name for n persons. Short names, such as qa, stay as they are.
+func plural(role string, n int) string {
+	stem, consonantY := strings.CutSuffix(role, "y")
+	consonantY = consonantY && stem != "" && !strings.ContainsAny(stem[len(stem)-1:], "aeiou")
+	switch {
+	case n == 1 || len(role) < 4 || strings.HasSuffix(role, "s"):
+		return role
+	case consonantY:
+		return stem + "ies"
+	case strings.HasSuffix(role, "ch") || strings.HasSuffix(role, "sh") || strings.HasSuffix(role, "x"):
+		return role + "es"
+	}
+	return role + "s"
+}
+
+// list writes persons as "ann, bo or eva", or without last as "ann, bo, eva".
 func list(ids []people.PersonID, last string) string {
 	var b strings.Builder
 	for i, p := range ids {
 		switch {
 		case i == 0:
-		case i == len(ids)-1:
+		case i == len(ids)-1 && last != "":
 			b.WriteString(" " + last + " ")
 		default:
 			b.WriteString(", ")
@@ -118,7 +147,7 @@ func Passable(rule Rule, directory people.Directory, project string, requester p
 			short := ""
 			for t, term := range w {
 				if short == "" && m.filled[t] < term.n && unread&e.bit(term.role) == 0 {
-					short = fmt.Sprintf("%q cannot pass: of the %d %s needed in %s, %s", rule.text, term.n, term.role, project, have(m.filled[t]))
+					short = fmt.Sprintf("%q cannot pass: of the %d %s needed in %s, %s", rule.text, term.n, plural(term.role, term.n), project, have(m.filled[t]))
 				}
 			}
 			if short == "" {

@@ -222,7 +222,8 @@ func (c *checker) top() {
 
 	root := &body{steps: c.types.of("slipway.steps", action.Obj()), own: map[string]*Step{}}
 	during := &place{body: root, names: map[string]*valueType{"inputs": inputT, "project": projectT,
-		"run":   c.types.of("slipway.run", action.Obj(field("id"), field("name"), field("requester"))),
+		"run": c.types.of("slipway.run", action.Obj(field("id"), field("name"), field("requester"),
+			action.Field{Name: "adopts", Type: action.Type{Kind: action.Bool}})),
 		"steps": root.steps, "roles": c.types.of("", action.MapOf(action.ListOf(text)))}}
 	if len(p.Ledgers) > 0 {
 		during.names["ledgers"] = c.ledgers()

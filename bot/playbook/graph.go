@@ -72,6 +72,9 @@ func (s *Step) Title() string {
 		}
 		return "wait for " + s.Wait.Ref
 	case Each:
+		if s.Each.Job != nil {
+			return s.Each.Job.Do.Ref + " for each row of " + s.Each.Ledger
+		}
 		if s.Each.Ledger != "" {
 			return "each row of " + s.Each.Ledger
 		}
@@ -106,6 +109,9 @@ func Describe(p *Playbook) string {
 	fmt.Fprintf(&b, "\ndigest %s\n", p.Digest)
 	if p.RunName != nil {
 		fmt.Fprintf(&b, "a run is named %s; a second one of that name: %s\n", p.RunName.Text, p.Overlap)
+		if p.Once {
+			b.WriteString("a name whose run was done is not given again\n")
+		}
 	}
 	if t := p.Trigger; t != nil {
 		when := t.Every

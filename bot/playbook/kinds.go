@@ -294,6 +294,13 @@ func (c *checker) each(s *Step, where string, around *place) {
 	}
 	elemT := c.types.of("slipway.element."+s.Path, elem)
 	inside := around.with(e.As, elemT)
+	if e.Job != nil {
+		c.rowJob(s, elemT, inside)
+		s.Out = action.Obj(action.Field{Name: "rows", Type: action.Type{Kind: action.Int}, Doc: "of the ledger"},
+			action.Field{Name: "head", Type: action.Type{Kind: action.Digest}, Doc: "over every change of every row until the list closed"})
+		c.condition(e.Until, where+".until", around)
+		return
+	}
 	c.condition(e.Where, where+".where", inside)
 	if e.Key == nil && e.Ledger == "" && !textual(elem) {
 		c.bad("key", s.Pos, fmt.Sprintf("%s has no key: an element is %s", where, article(elem)), fmt.Sprintf("write key: the text that names an element, like %s.name", e.As))

@@ -200,6 +200,9 @@ func (c *checker) uses(name string) []use {
 		if s.Kind == Do && is(s.Do.Ref) {
 			out = append(out, use{step: s.Path})
 		}
+		if s.Each != nil && s.Each.Job != nil && is(s.Each.Job.Do.Ref) {
+			out = append(out, use{step: s.Path, how: "the jobs of its rows"})
+		}
 		if s.Kind == Wait && is(s.Wait.Ref) {
 			out = append(out, use{step: s.Path})
 		}
@@ -247,6 +250,7 @@ func (c *checker) within(name string, is func(string) bool, seen map[string]bool
 		switch {
 		case s.Kind == Do && (is(s.Do.Ref) || is(c.refs[s.Do.Ref].Undo)),
 			s.Kind == Wait && is(s.Wait.Ref),
+			s.Each != nil && s.Each.Job != nil && is(s.Each.Job.Do.Ref),
 			s.Kind == ByHand && s.ByHand.Probe != nil && is(s.ByHand.Probe.Ref),
 			s.OnFail != nil && s.OnFail.Ref != nil && is(s.OnFail.Ref.Ref):
 			how = fmt.Sprintf("step %s of playbook %s", s.Path, name)

@@ -44,7 +44,7 @@ func (r *reader) parse(src []byte) *Playbook {
 	if root == nil {
 		return nil
 	}
-	o := r.object(root, "a playbook", "playbook", "doc", "name", "inputs", "roles", "overlap", "uses", "ledgers", "guards",
+	o := r.object(root, "a playbook", "playbook", "doc", "name", "inputs", "roles", "overlap", "once", "uses", "ledgers", "guards",
 		"trigger", "never", "outputs", "steps")
 	if root.kind != mapNode {
 		return nil
@@ -60,6 +60,7 @@ func (r *reader) parse(src []byte) *Playbook {
 	p.Inputs = r.inputs(o.get("inputs"), "inputs")
 	p.RunName = r.template(o.get("name"), "name", false)
 	p.Overlap = Overlap(r.word(o.get("overlap"), "overlap", string(Refuse), string(Refuse), string(Queue), string(Replace)))
+	p.Once = o.has("once") && r.flag(o.get("once"), "once")
 	p.Uses = r.templates(o.get("uses"), "uses")
 	p.Roles = r.roles(o.get("roles"))
 	p.Ledgers = r.ledgers(o.get("ledgers"))

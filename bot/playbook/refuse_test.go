@@ -98,7 +98,7 @@ func TestMistakesAreRefusedWhereTheyStand(t *testing.T) {
 		{"final: [deployed, refused]", "final: [deployed, refused]\n    actions: {retry: {‸refusd: asked}}", `state "refusd"`, `"refused"`},
 		{"final: [deployed, refused]", "final: [deployed, refused]\n    actions: {retry: {refused: ‸refused}}", "to itself", ""},
 		{"final: [deployed, refused]", "final: [deployed, refused]\n    actions: {‸retry: {}}", "leads nowhere", ""},
-		{"in: parallel 4", "‸job: sbuild", "builders cannot work rows", "leave job out"},
+		{"in: parallel 4", "‸job: sbuild", "goes over no ledger", "write each"},
 		{"with: {ref: \"${inputs", "‸as: project, with: {ref: \"${inputs", "", ""},
 		{"until: exists.found", "until: ‸exists", "want a condition", ""},
 		{"until: exists.found", "until: exists.‸fuond", `no field "fuond"`, `"found"`},

@@ -7,7 +7,7 @@ import "time"
 type Scope struct {
 	Inputs  map[string]any
 	Project map[string]any
-	Run     map[string]any // id, name, requester
+	Run     map[string]any // id, name, requester, adopts
 	// Step gives the output of the step with the declared absolute path, as seen from where the
 	// expression stands: inside the body of an each, a path below that each means the same
 	// element. ok is false while it has none.

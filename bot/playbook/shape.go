@@ -118,13 +118,17 @@ func (c *checker) shape() {
 				c.bad("end", s.Each.Until.Pos, where+" never ends: its until is always false", "")
 			}
 		}
-		if s.Kind == Do && s.Do.Contract.Irreversible && s.Do.Contract.Policy != action.Read {
+		part := s.Do
+		if s.Each != nil && s.Each.Job != nil {
+			part = s.Each.Job.Do
+		}
+		if part != nil && part.Contract.Irreversible && part.Contract.Policy != action.Read {
 			for _, g := range pathsOf(c.p, GateK) {
 				if c.proof(g).path(s.Path) == nil {
 					return
 				}
 			}
-			c.warn("ungated", s.Do.Pos, fmt.Sprintf("%s cannot be taken back, and no gate stands before it", s.Do.Ref), "put a gate before "+s.Path)
+			c.warn("ungated", part.Pos, fmt.Sprintf("%s cannot be taken back, and no gate stands before it", part.Ref), "put a gate before "+s.Path)
 		}
 	})
 }

@@ -323,9 +323,6 @@ func (r *reader) each(s *Step, o object, where string, p *Playbook) {
 	e := &EachPart{As: "item", Parallel: 1, Key: r.condition(o.get("key"), where+".key"), Enough: r.condition(o.get("enough"), where+".enough"),
 		Until: r.condition(o.get("until"), where+".until")}
 	s.Each = e
-	if o.has("job") {
-		r.bad("key", o.by["job"].pos, where+" has job, but builders cannot work rows of a ledger in this version", "leave job out, and let a step of the body do the job for each row and note its outcome with ledger.move@1")
-	}
 	if n := o.get("each"); n.kind == mapNode {
 		l := r.object(n, where+".each", "ledger", "where")
 		e.As = "row"
@@ -353,6 +350,10 @@ func (r *reader) each(s *Step, o object, where string, p *Playbook) {
 		default:
 			r.bad("value", n.pos, fmt.Sprintf("%s.in is %s, want order or parallel N", where, n.describe()), "write it like parallel 4")
 		}
+	}
+	if o.has("job") {
+		r.rowJob(o.get("job"), where, e, s, o, p)
+		return
 	}
 	body := o.get("steps")
 	if body == nil {

@@ -32,6 +32,7 @@ type Playbook struct {
 	Ledgers []Ledger
 	Guards  []Guard
 	Overlap Overlap // what a second run of a live name does
+	Once    bool    // a name whose run ended as done is not given again
 	Never   []Never
 	Trigger *Trigger
 	Uses    []*Template // locks held by the whole run
@@ -239,9 +240,10 @@ type EachPart struct {
 	Where    *Expr
 	Key      *Expr // of an element: text, stable and unique
 	As       string
-	Parallel int   // 1: in order
-	Enough   *Expr // over `items`; nil: all must be done
-	Until    *Expr // with Ledger: closes the list
+	Parallel int     // 1: in order
+	Enough   *Expr   // over `items`; nil: all must be done
+	Until    *Expr   // with Ledger: closes the list
+	Job      *RowJob // with Ledger: rows are worked by builders, without Steps; Where and First read the row alone
 	Steps    []*Step
 }
 

@@ -85,7 +85,7 @@ func (st *stage) mark(n *walkNode) mark {
 		c.put("\nC %s %s %s", k.Step, k.Entry, k.Outcome)
 	}
 	for _, name := range sortedKeys(s.Ledgers) {
-		c.put("\nG %s %d", name, c.value(s.Ledgers[name]))
+		c.put("\nG %s %d %v", name, c.value(s.Ledgers[name]), s.Ledgers[name].Counts)
 	}
 	for _, name := range sortedKeys(s.Guards) {
 		c.put("\nW %s %d", name, c.value(s.Guards[name]))

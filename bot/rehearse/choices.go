@@ -25,6 +25,7 @@ func (st *stage) choices(n *node) []Choice {
 		out = append(out, st.outcomes(n, key)...)
 	}
 	out = append(out, st.children(n)...)
+	out = append(out, st.worked(n)...)
 	for _, path := range st.paths(s) {
 		if step := s.Steps[path]; step != nil {
 			out = append(out, st.awaited(n, path, step)...)

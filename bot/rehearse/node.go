@@ -61,6 +61,9 @@ func newStage(o Options) (*stage, error) {
 		if step.Do != nil {
 			s.contracts[step.Do.Ref] = step.Do.Contract
 		}
+		if step.Each != nil && step.Each.Job != nil {
+			s.contracts[step.Each.Job.Do.Ref] = step.Each.Job.Do.Contract
+		}
 		if step.Wait != nil && step.Wait.Ref != "" {
 			s.contracts[step.Wait.Ref] = step.Wait.Contract
 		}
@@ -305,7 +308,7 @@ func (st *stage) scope(s *run.State, path string, more map[string]any, now time.
 	}
 	maps.Copy(locals, more)
 	return playbook.Scope{Inputs: s.Inputs, Project: s.Profile, Locals: locals, Now: now,
-		Run: map[string]any{"id": s.ID, "name": s.Name, "requester": string(s.Requester)},
+		Run: map[string]any{"id": s.ID, "name": s.Name, "requester": string(s.Requester), "adopts": s.Adopt},
 		Step: func(declared string) (map[string]any, bool) {
 			step := s.Steps[instance(path, declared)]
 			if step == nil || step.Status != run.Done && step.Status != run.Adopted {

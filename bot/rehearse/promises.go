@@ -162,7 +162,7 @@ func (w *walk) promises(i int) {
 	}
 	who := run.Who(w.p, n.s, world)
 	// Persons may be none: a role that nobody holds is named all the same.
-	if !moves(n.s) && !w.open(n.s) && !slices.ContainsFunc(who, func(a run.Awaited) bool { return a.What != "" }) {
+	if !moves(n.s) && !w.open(n.s) && len(w.stage.worked(&n.node)) == 0 && !slices.ContainsFunc(who, func(a run.Awaited) bool { return a.What != "" }) {
 		w.report(i, "dead-end", fmt.Sprintf("the run is %s, nothing is in flight, no timer is set and nobody is awaited; steps: %s", n.s.Status, standing(w.stage, n.s)), "")
 	}
 	for _, path := range w.paths(n.s) {

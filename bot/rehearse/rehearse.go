@@ -180,6 +180,13 @@ func follows(events []run.Event) []string {
 			add("queues for the lock %s", b.Lock)
 		case run.LockReleased:
 			add("gives back the lock %s", b.Lock)
+		case run.Relisted:
+			if len(b.Set) > 0 {
+				add("%s has the new elements %s", b.Step, strings.Join(sortedKeys(b.Set), ", "))
+			}
+			if len(b.Gone) > 0 {
+				add("%s has lost the elements %s", b.Step, strings.Join(b.Gone, ", "))
+			}
 		case run.Listed:
 			add("%s has the elements %s", b.Step, strings.Join(b.Keys, ", "))
 		case run.ChildWanted:
@@ -276,6 +283,8 @@ func trace(events []run.Event) []string {
 			line += " " + b.Step + " " + valueDigest(b.Values)
 		case run.EffectEnded:
 			line += " " + b.Step + " " + string(b.Outcome) + " " + short(action.DigestOf(b.Output))[:6]
+		case run.Relisted:
+			line += " " + b.Step + " +" + strings.Join(sortedKeys(b.Set), ",") + " -" + strings.Join(b.Gone, ",")
 		case run.Listed:
 			line += " " + b.Step + " " + strings.Join(b.Keys, ",")
 		case run.ChildWanted:

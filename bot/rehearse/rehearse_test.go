@@ -24,8 +24,11 @@ func contracts() []action.Contract {
 	}
 }
 
-func checked(t testing.TB, src string) Options {
+func checked(t testing.TB, src string) Options { return checkedWith(t, src) }
+
+func checkedWith(t testing.TB, src string, more ...action.Contract) Options {
 	t.Helper()
+	contracts := append(contracts(), more...)
 	p, err := playbook.Parse("p.yaml", []byte(src))
 	if err != nil {
 		t.Fatal(err)
@@ -34,13 +37,13 @@ func checked(t testing.TB, src string) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := playbook.Known{Contracts: contracts(), Profile: action.Obj(field("name", typ(action.String))),
+	known := playbook.Known{Contracts: contracts, Profile: action.Obj(field("name", typ(action.String))),
 		Playbooks: func(name string) *playbook.Playbook { return map[string]*playbook.Playbook{"kid": child}[name] }}
 	q, found := playbook.Check(p, known)
 	if q == nil {
 		t.Fatal(playbook.Errors(found))
 	}
-	return Options{Playbook: q, Contracts: contracts(), Profile: map[string]any{"name": "p"}}
+	return Options{Playbook: q, Contracts: contracts, Profile: map[string]any{"name": "p"}}
 }
 
 const small = `

@@ -115,6 +115,11 @@ func (d *decider) reachable(in *inst) bool {
 					continue
 				}
 				return false
+			case playbook.Do:
+				// It was looked for and is not there. What comes after it may be there all the same.
+				if other := d.find(d.resolve(in, declared)); other != nil && d.at(other.path).Probed != "" && d.reachable(other) {
+					continue
+				}
 			}
 			if !settledWell(d.at(d.resolve(in, declared)).Status) {
 				return false

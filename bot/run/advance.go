@@ -281,7 +281,7 @@ func (d *decider) fail(in *inst, class, message string) {
 
 // retryOf finds the rule that allows another attempt: the one of the class, else the one of any.
 func (d *decider) retryOf(in *inst, class string) (playbook.Retry, bool) {
-	if in.def.OnFail == nil {
+	if in.def.OnFail == nil || class == errs.Internal.String() { // code that broke breaks again, or did half
 		return playbook.Retry{}, false
 	}
 	failures := d.at(in.path).Failures
@@ -319,6 +319,9 @@ func (d *decider) lookFailed(in *inst, st *Step) {
 		d.rollback(in)
 		return
 	}
+	if d.refusedBy() == in.path {
+		return // the run ends
+	}
 	if !d.leadsOn(in, st) {
 		d.stuck(in.path, st.Message)
 	}
@@ -331,6 +334,10 @@ func (d *decider) finish() {
 	}
 	if gate := d.rejected(); gate != "" {
 		d.conclude("rejected")
+		return
+	}
+	if d.refusedBy() != "" {
+		d.conclude("refused")
 		return
 	}
 	failed := false

@@ -97,7 +97,7 @@ func (f *fold) apply(e Event) {
 		if len(b.Start.Inherited) > 0 {
 			f.s.Filled = maps.Clone(b.Start.Inherited)
 		}
-	case StepStarted, StepDone, StepFailed, StepSkipped, StepStuck, StepWaits, StepStale, StepWithdrawn, Listed, Answered, OfferClosed, Again:
+	case StepStarted, StepDone, StepFailed, StepSkipped, StepStuck, StepWaits, StepStale, StepWithdrawn, Listed, Relisted, Answered, OfferClosed, Again:
 		f.applyStep(e)
 	case EffectIntended, EffectEnded, EffectVoided, Undone:
 		f.applyEffect(e)
@@ -182,6 +182,8 @@ func (f *fold) applyStep(e Event) {
 	case Listed:
 		st := f.step(b.Step)
 		st.Keys, st.Items = b.Keys, b.Items
+	case Relisted:
+		f.relisted(b)
 	case Answered:
 		st := f.step(b.Step)
 		st.Answers = put(st.Answers, b.Member, b.Values)
@@ -421,6 +423,8 @@ func (f *fold) applyRun(e Event) {
 			switch item := &s.Undo[i]; {
 			case slices.Contains(b.Keys, item.Key):
 				item.State = "confirmed"
+			case slices.Contains(b.Declined, item.Key):
+				item.State = "declined"
 			case b.Rest && (item.State == "" || item.State == "failed"):
 				item.State = "declined"
 			}

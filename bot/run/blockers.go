@@ -91,6 +91,9 @@ func (d *decider) stopped() (Blocker, bool) {
 	if path := d.rejected(); path != "" {
 		return Blocker{Kind: "run", What: path, Why: path + " was rejected, the run ends", Never: true}, true
 	}
+	if path := d.refusedBy(); path != "" {
+		return Blocker{Kind: "run", What: path, Why: "what is asked for is there already: " + d.at(path).Message, Never: true}, true
+	}
 	return Blocker{}, false
 }
 

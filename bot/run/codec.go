@@ -167,6 +167,8 @@ func decoder(kind string) func(json.RawMessage) (Body, error) {
 		return body[LockReleased]
 	case "each.listed":
 		return body[Listed]
+	case "each.relisted":
+		return body[Relisted]
 	case "child.wanted":
 		return body[ChildWanted]
 	case "child.ended":
@@ -224,6 +226,8 @@ func plainBody(b Body) Body {
 		plain(b.Inputs)
 	case Listed:
 		plain(b.Items)
+	case Relisted:
+		plain(b.Set)
 	case Counted:
 		for _, r := range b.Aggregate.Rows {
 			plain(r.Values)
@@ -273,7 +277,8 @@ func DecodeRow(data []byte) (Row, error) {
 	return r, err
 }
 
-func EncodeStep(st *Step) ([]byte, error) { return json.Marshal(st) }
+// EncodeStep leaves the elements of a list that lives on a ledger to [EncodeElement].
+func EncodeStep(st *Step) ([]byte, error) { return json.Marshal(st.bare()) }
 
 func DecodeHead(data []byte) (Head, error) {
 	var h Head
@@ -391,6 +396,8 @@ func stepOf(b Body) string {
 	case Answered:
 		return b.Step
 	case Listed:
+		return b.Step
+	case Relisted:
 		return b.Step
 	case OfferClosed:
 		return b.Step

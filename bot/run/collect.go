@@ -18,7 +18,6 @@ func (d *decider) beginCollect(in *inst) {
 
 // listMembers fixes who is asked: the rows of the register as they are now. The register grows.
 func (d *decider) listMembers(in *inst) {
-	st := d.at(in.path)
 	keys, items := []string{}, map[string]any{}
 	if a := d.s.Ledgers[in.def.Collect.Ledger]; a != nil {
 		for _, r := range a.Rows {
@@ -26,9 +25,7 @@ func (d *decider) listMembers(in *inst) {
 			items[r.Key] = rowItem(r)
 		}
 	}
-	if !slices.Equal(keys, st.Keys) {
-		d.emit(Listed{in.path, keys, items})
-	}
+	d.relistLiving(in.path, keys, items)
 }
 
 // lookCollect ends the collection when enough have answered.

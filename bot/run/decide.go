@@ -107,7 +107,7 @@ func (d *decider) emit(body Body) {
 	d.events = append(d.events, e)
 	d.apply(e)
 	switch body.(type) {
-	case Listed, Started, Migrated:
+	case Listed, Relisted, Started, Migrated:
 		d.list = nil
 	case Appointed:
 		d.hasDir = false
@@ -160,6 +160,8 @@ func (d *decider) handle(in Input) *errs.Error {
 		return d.answer(in)
 	case Triggered:
 		return d.triggered(in)
+	case Replaced:
+		return d.abort(Command{Reason: in.Why})
 	case Command:
 		return d.command(in)
 	}

@@ -11,6 +11,9 @@ import (
 
 // beginEach lists the elements and lets them start.
 func (d *decider) beginEach(in *inst) {
+	if in.def.Each.Job != nil {
+		return // its rows are no part of the run
+	}
 	keys, items, err := d.elements(in)
 	if err != nil {
 		d.stuck(in.path, "its list cannot be made: "+errs.Text(err))
@@ -102,7 +105,8 @@ func (d *decider) elementKey(in *inst, item any) (string, error) {
 // flight; one whose value changed is examined again.
 func (d *decider) relist(in *inst, keys []string, items map[string]any) {
 	st := d.at(in.path)
-	if st.Keys != nil && slices.Equal(keys, st.Keys) && sameValue(items, st.Items) {
+	living := in.def.Each.Ledger != ""
+	if !living && st.Keys != nil && slices.Equal(keys, st.Keys) && sameValue(items, st.Items) {
 		return
 	}
 	var changed []string
@@ -110,11 +114,21 @@ func (d *decider) relist(in *inst, keys []string, items map[string]any) {
 		path := ElementPath(in.path, key)
 		if item, stays := items[key]; !stays {
 			d.withdrawElement(path, key)
-		} else if !sameValue(item, st.Items[key]) {
+		} else if !living && !sameValue(item, st.Items[key]) {
 			changed = append(changed, path)
 		}
 	}
-	d.emit(Listed{in.path, keys, items})
+	if living {
+		others, something := d.relistLiving(in.path, keys, items)
+		if !something {
+			return
+		}
+		for _, key := range others {
+			changed = append(changed, ElementPath(in.path, key))
+		}
+	} else {
+		d.emit(Listed{in.path, keys, items})
+	}
 	for _, sub := range slices.Clone(d.instances()) { // an element that came back
 		if under(sub.path, in.path) && d.at(sub.path).Status == WithdrawnSt && (sub.in == nil || slices.Contains(keys, sub.in.key)) {
 			d.emit(StepStale{Step: sub.path, Because: "its element is in the list again", Forget: true})
@@ -288,6 +302,10 @@ func (d *decider) turnOf(each *inst) map[string]bool {
 // lookEach ends a list whose elements have all settled.
 func (d *decider) lookEach(in *inst, st *Step) {
 	part := in.def.Each
+	if part.Job != nil {
+		d.lookRows(in, st)
+		return
+	}
 	var open, bad []string
 	halted := false // in order, nothing starts after a failure
 	states := d.elementStates(in)
@@ -390,7 +408,7 @@ func (d *decider) aggregate(a Aggregate) {
 			continue
 		}
 		switch {
-		case in.def.Kind == playbook.Each && in.def.Each.Ledger == a.Ledger && !st.Closed:
+		case in.def.Kind == playbook.Each && in.def.Each.Ledger == a.Ledger && in.def.Each.Job == nil && !st.Closed:
 			keys, items, err := d.elements(in)
 			if err != nil {
 				d.stuck(in.path, "its list cannot be made: "+errs.Text(err))

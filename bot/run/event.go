@@ -274,8 +274,9 @@ type UndoItem struct {
 
 // UndoConfirmed lets the items of the plan run. Rest declines every item without an answer.
 type UndoConfirmed struct {
-	Keys []string `json:"keys,omitempty"`
-	Rest bool     `json:"rest,omitempty"`
+	Keys     []string `json:"keys,omitempty"`
+	Rest     bool     `json:"rest,omitempty"`
+	Declined []string `json:"declined,omitempty"` // confirmed before and not begun, but now to stay as they are
 }
 
 // TimerSet and TimerCleared arm and disarm a durable timer. Setting an id again moves it.

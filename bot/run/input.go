@@ -177,6 +177,10 @@ type Command struct {
 	Playbook, Closure string         // migrate
 }
 
+// Replaced ends a run because one that began by itself takes its place, as its playbook says with
+// overlap. It is no person's word: what follows is as after an abort.
+type Replaced struct{ Why string }
+
 // Look makes a wait read its fact at once: something happened outside that touches it. A step
 // that does not wait makes nothing of it.
 type Look struct{ Step string }
@@ -228,3 +232,4 @@ func (Answer) input()       {}
 func (Command) input()      {}
 func (Triggered) input()    {}
 func (Look) input()         {}
+func (Replaced) input()     {}

@@ -135,8 +135,11 @@ func (d *decider) inTheWay(name, scope string) (Claim, bool) {
 
 func (d *decider) claim(scope string) Claim {
 	name := d.s.Name
-	if d.s.Private {
+	switch {
+	case d.s.Private:
 		name = PrivateRun
+	case d.s.Status == IsAborting: // the name may be another run's
+		name += " (aborted)"
 	}
 	return Claim{Run: d.s.ID, Name: name, Scope: scope, Priority: d.s.Priority, Since: d.now}
 }
@@ -228,6 +231,10 @@ func (d *decider) runLocked() *Blocker {
 
 // releaseLocks frees what is held or waited for by scopes that are over.
 func (d *decider) releaseLocks() {
+	if d.s.Status == IsAborting && d.s.Planned {
+		d.releaseAborted()
+		return
+	}
 	if len(d.s.Locks) > 0 {
 		for _, name := range sortedNames(d.s.Locks) {
 			if scope := d.s.Locks[name]; scope != "" && d.scopeOver(scope) {

@@ -27,7 +27,7 @@ func (d *decider) scope(in *inst, more map[string]any) playbook.Scope {
 	return playbook.Scope{
 		Inputs:  d.s.Inputs,
 		Project: d.s.Profile,
-		Run:     map[string]any{"id": d.s.ID, "name": d.s.Name, "requester": string(d.s.Requester)},
+		Run:     map[string]any{"id": d.s.ID, "name": d.s.Name, "requester": string(d.s.Requester), "adopts": d.s.Adopt},
 		Step: func(declared string) (map[string]any, bool) {
 			st := d.s.Steps[d.resolve(in, declared)]
 			if st == nil || st.Status != Done && st.Status != Adopted {

@@ -240,6 +240,9 @@ func texts(def *playbook.Step) []string {
 		cond(def.Wait.Until, def.Wait.Fail)
 	case playbook.Each:
 		cond(def.Each.Of, def.Each.Where, def.Each.Key, def.Each.Enough, def.Each.Until)
+		if j := def.Each.Job; j != nil {
+			with(j.Do.With)
+		}
 	case playbook.Call:
 		with(def.Call.With)
 	case playbook.ByHand:

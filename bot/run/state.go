@@ -81,6 +81,7 @@ type Step struct {
 	Answers     map[string]map[string]any  `json:"answers,omitempty"`     // ask and by_hand under "", collect by member
 	Keys        []string                   `json:"keys,omitempty"`        // each: its elements in order
 	Items       map[string]any             `json:"items,omitempty"`       // each: elements by key
+	Living      bool                       `json:"living,omitempty"`      // its elements follow a ledger: a store keeps each by itself
 	Closed      bool                       `json:"closed,omitempty"`      // offer, living each
 	Generations map[string]int             `json:"generations,omitempty"` // by digest of the inputs: raised by undo and again
 	RetryAt     time.Time                  `json:"retry_at,omitzero"`     // when the next attempt follows by itself

@@ -63,3 +63,34 @@ func TestAbortWithoutThePlaybook(t *testing.T) {
 	}
 	w.WantOutcome("aborted")
 }
+
+// What broke in the middle is not tried again by itself, whatever the playbook allows.
+func TestABrokenActionIsNotRetried(t *testing.T) {
+	w := newWorld(t, "playbook: a\nsteps:\n  one: {do: t.make@1, on_fail: {retry: {any: {times: 3, after: 1m}}}}\n")
+	w.Start(nil)
+	w.End("one", ForStep, Result{Outcome: Fail, Class: errs.Internal.String(), Message: "it broke"})
+	if st := w.s.Steps["one"]; st.Status != Stuck {
+		t.Fatalf("it is %s", st.Status)
+	}
+}
+
+// An aborted run holds its locks while something is in flight, and then only while it undoes.
+func TestAbortedRunTakesItsLocksAgainToUndo(t *testing.T) {
+	w := newWorld(t, "playbook: a\nuses: [whole]\nsteps:\n  one: {do: t.make@1, uses: [own]}\n  two: {do: t.push@1, needs: [one]}\n")
+	w.Start(nil)
+	w.OK("one", r1)
+	w.Say(Command{Verb: AbortVerb, Reason: "wrong tree"})
+	if w.s.NameFree() || w.s.Locks["whole"] != "" || len(w.s.Locks) != 1 {
+		t.Fatalf("while the push is in flight: %v", w.s.Locks)
+	}
+	w.OK("two", r1)
+	if !w.s.NameFree() || len(w.s.Locks) > 0 {
+		t.Fatalf("when it is over: %v", w.s.Locks)
+	}
+	w.Say(Command{Verb: UndoVerb})
+	if w.s.Locks["whole"] != "one" || w.s.Locks["own"] != "one" {
+		t.Fatalf("while it undoes: %v", w.s.Locks)
+	}
+	w.End("one", ForUndo, Result{Outcome: OK, Output: []byte("{}")})
+	w.WantOutcome("aborted")
+}

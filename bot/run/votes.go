@@ -27,7 +27,7 @@ func (d *decider) openGateAt(path string) (*inst, *Step, *errs.Error) {
 		return nil, nil, refuse(errs.Conflict, "the gate %s is closed already: it was %s at %s", path, word, st.Gate.At.Format(time.RFC3339)).
 			Hint("an approval counts until its gate closes; use hold or abort to stop what follows")
 	case st.Status != Running || st.Gate == nil || st.Gate.Digest == "":
-		return nil, nil, refuse(errs.Conflict, "the gate %s is not open: it is %s", path, st.Status).Hint("ask `why %s`", path)
+		return nil, nil, refuse(errs.Conflict, "the gate %s is not open: it is %s", path, st.Status).Hint("%s", d.gateHint())
 	}
 	return in, st, nil
 }

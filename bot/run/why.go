@@ -97,6 +97,10 @@ func (d *decider) whyRun() Explanation {
 		e.Since = d.s.EndedAt
 	case IsAborting:
 		e.Lines = append(e.Lines, "it is being aborted: "+d.s.Why)
+		if b, waits := d.whyUndo(); waits {
+			e.Blockers = append(e.Blockers, b)
+			e.Lines = append(e.Lines, b.Why)
+		}
 	case OnHold:
 		if d.s.Hold != nil {
 			e.Lines = append(e.Lines, "it is "+held(d.s.Hold))
@@ -225,6 +229,10 @@ func (d *decider) whyRunning(in *inst, st *Step, add func(string, ...any)) {
 		}
 		add("it waits until %s, and looks every %s", in.def.Wait.Until.Text, in.def.Wait.Poll)
 	case playbook.Each:
+		if in.def.Each.Job != nil {
+			add("%s", d.rowsInWords(in, st))
+			return
+		}
 		counts := map[string]int{}
 		for _, key := range st.Keys {
 			counts[d.elementState(in, key)]++

@@ -1,0 +1,115 @@
+package engine_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/bot/engine"
+	"slipway/bot/run"
+)
+
+// madeYAML is also the playbook of the runs in testdata/store-1.jsonl, so it must stay as it is.
+const madeYAML = `
+playbook: made
+doc: Something is made under a lock, and can be undone.
+name: "made/${project.name}/${inputs.version}"
+inputs: {version: {type: version, help: "a version"}}
+uses: ["site/${project.name}"]
+steps:
+  make: {do: test.made@1, with: {name: "${inputs.version}"}}
+  go: {gate: "1 of maintainer", binds: ["${steps.make.result}"], needs: [make]}
+`
+
+// A store of format 1, written before there was an index of the last parts of names: 1.0 has ended,
+// the undo plan of 2.0 waits and keeps the name and the lock, 3.0 waits for the lock and is held.
+func TestStoreOfFormat1IsBroughtUp(t *testing.T) {
+	ctx := context.Background()
+	for _, crashAt := range []string{"", "upgrade/names/after-commit", "upgrade/end/before-commit"} {
+		w := newWorld(t, madeYAML)
+		w.clock.pass(time.Hour)
+		w.ids, w.msgs = 100, 100
+		w.load("testdata/store-1.jsonl")
+		if crashAt != "" {
+			w.dying(crashAt, func() { w.open() })
+		}
+		w.open()
+		w.drain()
+		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "2" {
+			t.Fatalf("the format is %s %v", raw, err)
+		}
+		w.wantSound()
+		if s := w.run("1.0"); s.Outcome != "done" {
+			t.Errorf("1.0 is %s %s", s.Status, s.Outcome)
+		}
+		old := w.run("2.0")
+		if old.Status != run.IsAborting {
+			t.Fatalf("2.0 is %s", old.Status)
+		}
+		for _, l := range w.e.Locks() {
+			if l.Holder.Run == old.ID {
+				t.Errorf("2.0 keeps the lock %s", l.Name)
+			}
+		}
+		waits, err := w.e.Mine(ctx, "requester")
+		var kinds []string
+		for _, x := range waits {
+			kinds = append(kinds, x.Name+" "+x.Kind)
+		}
+		if got := strings.Join(kinds, ", "); err != nil || got != "made/lava/2.0 undo, made/lava/3.0 hold" {
+			t.Errorf("mine: %s %v", got, err)
+		}
+		w.say("requester", "made 2.0")
+		if s := w.run("2.0"); s.ID == old.ID || s.Status != run.Live {
+			t.Errorf("the name is not free: %s", s.Status)
+		}
+		w.say("requester", "undo "+old.ID+" none")
+		if s, _, err := w.e.RunState(ctx, old.ID); err != nil || s.Outcome != "aborted" {
+			t.Errorf("the plan is not answered: %s %v", s.Status, err)
+		}
+		w.wantSound()
+	}
+}
+
+// load puts a stored history into the store.
+func (w *world) load(file string) {
+	w.t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	b := &engine.Batch{}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var r struct{ Space, ID, Value string }
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			w.t.Fatal(err)
+		}
+		b.Puts = append(b.Puts, engine.Record{Key: engine.Key{Space: r.Space, ID: r.ID}, Value: []byte(r.Value)})
+	}
+	if err := w.store.Commit(context.Background(), b); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// dying runs f, which must end at the crash point.
+func (w *world) dying(at string, f func()) {
+	w.t.Helper()
+	w.point = func(name string) {
+		if name == at {
+			panic(crash{name})
+		}
+	}
+	defer func() {
+		w.t.Helper()
+		w.point = nil
+		if _, died := recover().(crash); !died {
+			w.t.Fatalf("there is no crash point %s", at)
+		}
+	}()
+	f()
+}

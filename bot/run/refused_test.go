@@ -1,0 +1,36 @@
+package run
+
+import "testing"
+
+const refusing = `
+playbook: p
+steps:
+  look: {do: t.read@1}
+  other: {do: t.read@1}
+  make: {do: t.make@1, with: {v: "${steps.look.r}"}, needs: [look, other]}
+`
+
+// What is there already ends a run in which nothing was done, once what goes on has ended.
+func TestWhatExistsEndsARunThatOnlyLooked(t *testing.T) {
+	w := newWorld(t, refusing)
+	w.Start(nil)
+	w.End("look", ForStep, Result{Outcome: Fail, Class: "exists", Message: "the tag is there"})
+	w.Want("look", FailedSt)
+	w.OK("other", `{"r":"x","authors":[]}`)
+	w.WantOutcome("refused")
+}
+
+// Another failure, or one after something was done, is a person's matter.
+func TestWhatExistsLaterIsStuck(t *testing.T) {
+	w := newWorld(t, refusing)
+	w.Start(nil)
+	w.End("look", ForStep, Result{Outcome: Fail, Class: "failed", Message: "no"})
+	w.Want("look", Stuck)
+
+	w = newWorld(t, refusing)
+	w.Start(nil)
+	w.OK("look", `{"r":"x","authors":[]}`)
+	w.OK("other", `{"r":"x","authors":[]}`)
+	w.End("make", ForStep, Result{Outcome: Fail, Class: "exists", Message: "it is there"})
+	w.Want("make", Stuck)
+}
