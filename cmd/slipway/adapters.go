@@ -73,7 +73,8 @@ func (consoleDecoder) Decode(d engine.Delivery) ([]engine.Fact, error) {
 		switch f := f.(type) {
 		case console.Said:
 			out = append(out, engine.Said{Account: d.Account, Place: engine.Place{Source: console.Source, ID: f.Place},
-				Message: f.Message, Thread: f.Thread, Text: f.Text, Addressed: true})
+				Message: f.Message, Thread: f.Thread, Text: f.Text, Addressed: true,
+				Direct: console.IsDirect(f.Place)})
 		case console.Touched:
 			out = append(out, engine.Touched{Place: engine.Place{Source: console.Source, ID: f.Place}, Message: f.Message})
 		}
@@ -86,6 +87,20 @@ func deliverer(e *engine.Engine) func(context.Context, console.Delivery) error {
 	return func(ctx context.Context, d console.Delivery) error {
 		return e.Deliver(ctx, engine.Delivery{Source: d.Source, ID: d.ID, Account: account(d.Account), Place: d.Place, Body: d.Body})
 	}
+}
+
+// directPlaces are the direct rooms of a person.
+func directPlaces(p people.PersonID) []engine.Place {
+	return []engine.Place{{Source: console.Source, ID: console.DirectRoom(string(p))}}
+}
+
+// directRoom is the direct room of the person whose account this is.
+func (b *bot) directRoom(who string) string {
+	person, ok := b.engine.World().Directory.ByAccount(account(who))
+	if !ok || person.ID == "" || person.Gone {
+		return ""
+	}
+	return console.DirectRoom(string(person.ID))
 }
 
 // configured is what the configuration says of projects and people.
@@ -108,8 +123,11 @@ func (p configured) Project(name string) (engine.Project, bool) {
 }
 
 func (p configured) Home(place engine.Place) string {
-	if place.Source != console.Source {
+	switch {
+	case place.Source != console.Source:
 		return ""
+	case console.IsDirect(place.ID) && len(p.c.Projects) == 1:
+		return p.Names()[0]
 	}
 	return p.c.Channels[place.ID]
 }

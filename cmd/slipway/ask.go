@@ -15,16 +15,39 @@ import (
 )
 
 type askCmd struct {
-	Channel string        `help:"Channel." default:"general"`
-	Thread  string        `help:"Id of the message that this answers: in the thread of a card its run need not be named."`
-	ID      string        `help:"Id of this message: asking it again with the same id asks it once."`
+	Channel string        `help:"Channel; @me is your direct room, which only you and the bot read." default:"general" placeholder:"NAME"`
+	Thread  string        `help:"Id of the message that this answers: in the thread of a card its run need not be named." placeholder:"ID"`
+	ID      string        `help:"Id of this message: asking it again with the same id asks it once." placeholder:"ID"`
 	Wait    time.Duration `help:"How long to wait for the answer." default:"30s"`
 	Text    []string      `arg:"" passthrough:"" help:"What to say, as in a chat. Flags of this command come before it."`
 }
 
+// askedID begins the ids of what was asked with `slipway ask`. Whoever asked has the answer, so
+// that it is kept in the thread and not shown to those who follow the channel.
+const askedID = "ask-"
+
+// askedOf tells answers to `slipway ask` from those that belong to the talk in a channel.
+type askedOf struct {
+	seen   map[string]bool // head of a thread → whether it was asked so
+	lookup func(message string) (console.Message, error)
+}
+
+func (q *askedOf) answer(m console.Message) bool {
+	if !isReply(m) || m.Thread == "" {
+		return false
+	}
+	asked, known := q.seen[m.Thread]
+	if !known {
+		head, err := q.lookup(m.Thread)
+		asked = err == nil && strings.Contains(head.Key, "/"+askedID)
+		q.seen[m.Thread] = asked
+	}
+	return asked
+}
+
 // Help is shown by `slipway ask --help`.
 func (*askCmd) Help() string {
-	return `Every command of the chat can be given from a shell this way; the answer is printed:
+	return `Every command of the chat can be given from a shell this way. The answer is printed, and kept in the thread of the question:
 
   slipway ask help                      all commands
   slipway ask mine                      what waits for you
@@ -51,7 +74,11 @@ func (a *askCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer client.Close()
-	said, err := client.Say(ctx, console.Saying{ID: a.ID, Channel: a.Channel, Thread: a.Thread, Text: text})
+	id := a.ID
+	if id == "" {
+		id = newID()
+	}
+	said, err := client.Say(ctx, console.Saying{ID: askedID + id, Channel: a.Channel, Thread: a.Thread, Text: text})
 	if err != nil {
 		return err
 	}
@@ -109,7 +136,7 @@ func (a *askCmd) answer(ctx context.Context, client *console.Client, message str
 				return "", ctx.Err()
 			}
 			return "", errs.E("ask", errs.Busy, fmt.Errorf("no answer to message %s came in %s", message, a.Wait)).
-				Hint("it was heard and will be answered in #%s: slipway watch", a.Channel)
+				Hint("it was heard and will be answered in its thread: slipway watch --answers")
 		}
 	}
 }
@@ -130,7 +157,7 @@ func messageText(m console.Message) string {
 		return plain(m.Text)
 	}
 	if !isReply(m) {
-		return strings.TrimRight(card.Text(*m.Card, columns), "\n")
+		return strings.TrimRight(card.Text(*m.Card, cardWidth()), "\n")
 	}
 	var rest strings.Builder
 	for _, b := range m.Card.Blocks {

@@ -10,6 +10,8 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/playbook"
 	"slipway/commands/release"
+	"slipway/integrations/aptrepo"
+	"slipway/integrations/debian"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/signing"
@@ -53,6 +55,12 @@ func contracts() ([]action.Contract, error) {
 			one, err := signing.NewTag(pinned{&config{}}, systemClock{}.Now).Bind()
 			return []action.Bound{one}, err
 		},
+		func() ([]action.Bound, error) {
+			one, err := signing.NewRelease(pinned{&config{}}, systemClock{}.Now).Bind()
+			return []action.Bound{one}, err
+		},
+		(&aptrepo.Actions{}).Bind,
+		func() ([]action.Bound, error) { return debian.Bind(nil) },
 		func() ([]action.Bound, error) { one, err := announce.Bind(); return []action.Bound{one}, err },
 	} {
 		bounds, err := bind()

@@ -29,9 +29,9 @@ func (c *cli) client() (*console.Client, error) {
 }
 
 type sayCmd struct {
-	Channel string   `help:"Channel." default:"general"`
-	Thread  string   `help:"Id of the message that this answers."`
-	ID      string   `help:"Id of this message: saying it again with the same id says it once."`
+	Channel string   `help:"Channel; @me is your direct room, which only you and the bot read." default:"general" placeholder:"NAME"`
+	Thread  string   `help:"Id of the message that this answers." placeholder:"ID"`
+	ID      string   `help:"Id of this message: saying it again with the same id says it once." placeholder:"ID"`
 	Text    []string `arg:"" help:"What to say."`
 }
 
@@ -50,8 +50,8 @@ func (s *sayCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type reactCmd struct {
-	Message string `arg:"" help:"Id of the message."`
-	Emoji   string `arg:"" optional:"" default:"✅" help:"✅ approves."`
+	Message string `arg:"" help:"Id of the message, as watch shows it."`
+	Emoji   string `arg:"" optional:"" default:"✅" help:"✅ approves, ❌ rejects; ✅ if left out."`
 	Remove  bool   `help:"Take the reaction away."`
 }
 
@@ -70,7 +70,7 @@ func (r *reactCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type showCmd struct {
-	What string `arg:"" help:"Id of a message, or a run: 2019.01, release/harbour/2019.01."`
+	What string `arg:"" help:"A run (2019.01 or release/harbour/2019.01), or the id of a message."`
 }
 
 func (s *showCmd) Run(ctx context.Context, c *cli) error {
@@ -100,8 +100,9 @@ func (s *showCmd) Run(ctx context.Context, c *cli) error {
 }
 
 type watchCmd struct {
-	Channel string `help:"Only this channel."`
-	All     bool   `help:"From the beginning."`
+	Channel string `help:"Only this channel; @me is your direct room." placeholder:"NAME"`
+	All     bool   `help:"From the beginning, not only from now on."`
+	Answers bool   `help:"With the answers to slipway ask, which stay in their threads otherwise."`
 }
 
 func (w *watchCmd) Run(ctx context.Context, c *cli) error {
@@ -114,7 +115,14 @@ func (w *watchCmd) Run(ctx context.Context, c *cli) error {
 	if w.All {
 		since = new(uint64)
 	}
+	quiet := &askedOf{seen: map[string]bool{}, lookup: func(id string) (console.Message, error) {
+		shown, err := client.Show(ctx, id)
+		return shown.Message, err
+	}}
 	return client.Watch(ctx, w.Channel, since, func(change console.Change) error {
+		if change.Message != nil && !w.Answers && quiet.answer(*change.Message) {
+			return nil
+		}
 		printChange(os.Stdout, change)
 		return nil
 	})
@@ -172,7 +180,11 @@ func printChange(w io.Writer, c console.Change) {
 }
 
 func printMessage(w io.Writer, m console.Message) {
-	head := fmt.Sprintf("#%s %s %s", m.Channel, m.ID, name(m.Author))
+	channel := "#" + m.Channel
+	if console.IsDirect(m.Channel) {
+		channel = m.Channel
+	}
+	head := fmt.Sprintf("%s %s %s", channel, m.ID, name(m.Author))
 	if m.Thread != "" {
 		head += " in the thread of " + m.Thread
 	}

@@ -28,6 +28,7 @@ type config struct {
 	Grants    []people.Grant
 	Rosters   []roster
 	Channels  map[string]string // channel → default project
+	Archives  map[string]archiveConfig
 	Projects  map[string]project
 	Freezes   []calendar.Freeze
 }
@@ -74,7 +75,7 @@ func parseConfig(path string, data []byte) (*config, error) {
 	}
 	c, err := raw.valid(filepath.Dir(path))
 	if err != nil {
-		return nil, errs.E("config", errs.KindOf(err), fmt.Errorf("%s: %s", path, plainCause(err))).Hint("%s", errs.HintOf(err))
+		return nil, errs.E("config", errs.KindOf(err), fmt.Errorf("%s: %s", path, errs.Cause(err))).Hint("%s", errs.HintOf(err))
 	}
 	return c, nil
 }
@@ -92,7 +93,7 @@ func (r rawConfig) valid(dir string) (*config, error) {
 	}
 	c.Group, c.Many = r.Console.Group, r.Console.ManyPeople
 	for _, check := range []func(string, *config) error{
-		r.validPeople, r.validRoles, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validMany, r.validFreezes,
+		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validMany, r.validFreezes,
 	} {
 		if err := check(dir, c); err != nil {
 			return nil, err

@@ -55,6 +55,8 @@ func badConfigs(fingerprint string) []badConfig {
 		{name: "name of a project", old: "projects:\n  harbour:", new: "projects:\n  The Harbour:\n    branch: x\n  harbour:"},
 		{name: "no remote", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: ''"},
 		{name: "remote that is an option", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: --upload-pack=sh"},
+		{name: "remote that begins nowhere", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: mirror/harbour.git"},
+		{name: "remote that runs a program", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: ext::sh"},
 		{name: "remote with a password", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: https://bot:sesame@git.harbour.example/harbour.git"},
 		{name: "remote with a token", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: https://sesame@git.harbour.example/harbour.git"},
 		{name: "remote with a password for ssh", old: "remote: git@git.harbour.example:harbour/harbour.git", new: "remote: ssh://git:sesame@git.harbour.example/harbour.git"},

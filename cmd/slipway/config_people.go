@@ -104,7 +104,7 @@ func (r rawConfig) validRoles(dir string, c *config) error {
 func (r rawConfig) validChannels(_ string, c *config) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Channels)) {
 		if err := console.CheckChannel(name); err != nil {
-			return invalid("channels: "+plainCause(err), errs.HintOf(err))
+			return invalid("channels: "+errs.Cause(err), errs.HintOf(err))
 		}
 		p := r.Channels[name].Project
 		if _, ok := c.Projects[p]; !ok {
@@ -137,16 +137,11 @@ func (r rawConfig) validFreezes(_ string, c *config) error {
 			}
 		}
 		if err := f.Check(); err != nil {
-			return invalid("freezes: "+plainCause(err), errs.HintOf(err))
+			return invalid("freezes: "+errs.Cause(err), errs.HintOf(err))
 		}
 		c.Freezes = append(c.Freezes, f)
 	}
 	return nil
-}
-
-// plainCause is err for a person, without its hint and the names of operations.
-func plainCause(err error) string {
-	return strings.TrimSuffix(errs.Text(err), ". "+errs.HintOf(err))
 }
 
 // roster is a role whose holders stand in a file, one person id a line; # begins a comment.
@@ -160,7 +155,7 @@ const maxRoster = 256 << 10
 func (r roster) read(c *config) ([]people.Grant, error) {
 	data, err := readBounded(r.Path, maxRoster)
 	if err != nil {
-		return nil, errs.E("roster", errs.Unavailable, fmt.Errorf("roles: the roster of %s: %s", r.Role, plainCause(err))).
+		return nil, errs.E("roster", errs.Unavailable, fmt.Errorf("roles: the roster of %s: %s", r.Role, errs.Cause(err))).
 			Hint("the holders of %s stand there, one person a line", r.Role)
 	}
 	var out []people.Grant

@@ -40,6 +40,13 @@ func profileType() action.Type {
 		field("mail_from", text, "sender of announcements"),
 		field("mail_to", list, "lists that get announcements"),
 		field("ci", list, "command of the local pipeline"),
+		field("archive", text, "archive that its packages go to; empty: none"),
+		field("archive_address", text, "what clients of the archive have in sources.list"),
+		field("archive_keys", list, "primary fingerprints of the keys that sign the archive"),
+		field("suites", list, "suites of the archive that releases go to"),
+		field("architectures", list, "architectures that those suites have"),
+		field("build", list, "command that builds the packages"),
+		field("lintian", text, "off, report, or gate: its errors ask a person"),
 	)
 }
 
@@ -50,7 +57,7 @@ var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9.+-]{0,62}$`)
 
 func (r rawConfig) validProjects(dir string, c *config) error {
 	for _, name := range slices.Sorted(maps.Keys(r.Projects)) {
-		p, err := r.Projects[name].valid(name, dir)
+		p, err := r.Projects[name].valid(name, dir, c.Archives)
 		if err != nil {
 			return err
 		}
@@ -62,7 +69,7 @@ func (r rawConfig) validProjects(dir string, c *config) error {
 	return nil
 }
 
-func (r rawProject) valid(name, dir string) (project, error) {
+func (r rawProject) valid(name, dir string, archives map[string]archiveConfig) (project, error) {
 	bad := func(what, hint string) (project, error) {
 		return project{}, invalid(fmt.Sprintf("projects: %s: %s", name, what), hint)
 	}
@@ -76,6 +83,12 @@ func (r rawProject) valid(name, dir string) (project, error) {
 	if git.Redact(r.Remote) != r.Remote && !strings.HasPrefix(r.Remote, "ssh://") || sshPassword.MatchString(r.Remote) {
 		// The remote is told to signers, logs and whoever asks: what it holds is no secret.
 		return bad("remote holds a user or a password", "write it without; git reads both from git/home/.netrc in the state folder, or use ssh")
+	}
+	if err := git.CheckRemote(beside2(dir, r.Remote)); err != nil {
+		if !strings.Contains(r.Remote, ":") {
+			return bad(fmt.Sprintf("remote is %q, a path that begins nowhere", r.Remote), "write ./"+r.Remote+" for a folder beside this file, or a whole path or address")
+		}
+		return bad("remote: "+errs.Cause(err), errs.HintOf(err))
 	}
 	if r.Scheme != "calendar" && r.Scheme != "semver-like" {
 		return bad(fmt.Sprintf("scheme is %q", r.Scheme), "it is calendar (2019.01) or semver-like (1.2.3)")
@@ -96,7 +109,7 @@ func (r rawProject) valid(name, dir string) (project, error) {
 	}
 	public, err := readCertificate(beside(dir, r.PublicKey), key)
 	if err != nil {
-		return bad("public_key: "+plainCause(err), errs.HintOf(err))
+		return bad("public_key: "+errs.Cause(err), errs.HintOf(err))
 	}
 	if len(r.CI) == 0 {
 		return bad("ci names no command", `write the command of the pipeline as a list, e.g. [make, test]`)
@@ -109,6 +122,9 @@ func (r rawProject) valid(name, dir string) (project, error) {
 		"scheme": r.Scheme, "changelog": r.Changelog, "package": r.Package, "suite": r.Suite,
 		"tagger": r.Tagger, "release_key": key, "public_key": public, "channel": r.Channel,
 		"broadcast": texts(r.Broadcast), "mail_from": r.MailFrom, "mail_to": texts(r.MailTo), "ci": texts(r.CI),
+	}
+	if err := r.fillArchive(profile, archives); err != nil {
+		return bad(errs.Cause(err), errs.HintOf(err))
 	}
 	if err := profileType().Check("project", profile); err != nil {
 		return bad(err.Error(), "")
@@ -124,11 +140,11 @@ func readCertificate(path, fingerprint string) (string, error) {
 	export := "gpg --armor --export " + fingerprint + " > release-key.asc"
 	data, err := readBounded(path, maxCertificate)
 	if err != nil {
-		return "", invalid(plainCause(err), export)
+		return "", invalid(errs.Cause(err), export)
 	}
 	certs, err := openpgp.ReadCertificates(data)
 	if err != nil {
-		return "", invalid(fmt.Sprintf("%s: %s", path, plainCause(err)), export)
+		return "", invalid(fmt.Sprintf("%s: %s", path, errs.Cause(err)), export)
 	}
 	for _, c := range certs {
 		if strings.EqualFold(hex.EncodeToString(c.PrimaryKey.Fingerprint), fingerprint) {

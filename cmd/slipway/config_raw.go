@@ -12,6 +12,7 @@ type rawConfig struct {
 	People    map[string]rawPerson  `yaml:"people"` // by person id
 	Roles     map[string]rawRoles   `yaml:"roles"`  // project → role → persons; "*" is every project
 	Channels  map[string]rawChannel `yaml:"channels"`
+	Archives  map[string]rawArchive `yaml:"archives"`
 	Projects  map[string]rawProject `yaml:"projects"`
 	Freezes   []rawFreeze           `yaml:"freezes"`
 }
@@ -76,9 +77,21 @@ type rawProject struct {
 	MailFrom   string            `yaml:"mail_from"`
 	MailTo     []string          `yaml:"mail_to"`
 	CI         []string          `yaml:"ci"`        // command of the local pipeline
+	Archive    string            `yaml:"archive"`   // one of archives, which its packages go to; none: they go nowhere
+	Suites     []string          `yaml:"suites"`    // of the archive
+	Build      rawBuild          `yaml:"build"`     // of the packages
 	Providers  map[string]string `yaml:"providers"` // capability → provider
 	Starters   map[string]string `yaml:"starters"`  // playbook → role that may start it; without an entry, anybody who is known
 	Triggers   []string          `yaml:"triggers"`  // playbooks that start by themselves, by their trigger
+}
+
+// rawBuild says how the packages of a project are built.
+type rawBuild struct {
+	With    string   `yaml:"with"`    // dpkg-buildpackage (default), debuild, sbuild or gbp
+	User    string   `yaml:"user"`    // ordinary user that builds when Slipway is root
+	Chroot  string   `yaml:"chroot"`  // with sbuild: the file of the chroot
+	Lintian string   `yaml:"lintian"` // off (default), report, or gate: errors ask a person
+	Command []string `yaml:"command"` // instead of all that: a command that leaves the packages in $CI_ARTIFACTS
 }
 
 type rawFreeze struct {

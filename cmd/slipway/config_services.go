@@ -25,10 +25,10 @@ func (r rawConfig) validSigning(dir string, c *config) error {
 		path := r.Signing.Signers[name].TokenFile
 		token, err := readSecret("the token of "+name, dir, path)
 		if err != nil {
-			return invalid("signing: "+plainCause(err), errs.HintOf(err))
+			return invalid("signing: "+errs.Cause(err), errs.HintOf(err))
 		}
 		if err := signing.CheckToken(token); err != nil {
-			return invalid(fmt.Sprintf("signing: the token of %s in %s: %s", name, path, plainCause(err)),
+			return invalid(fmt.Sprintf("signing: the token of %s in %s: %s", name, path, errs.Cause(err)),
 				"make one with: head -c 24 /dev/urandom | base64")
 		}
 		if other := owner[token]; other != "" {
@@ -86,7 +86,7 @@ func (r rawConfig) validSMTP(dir string, c *config) error {
 	if r.SMTP.PasswordFile != "" {
 		password, err := readSecret("the password", dir, r.SMTP.PasswordFile)
 		if err != nil {
-			return invalid("smtp: "+plainCause(err), errs.HintOf(err))
+			return invalid("smtp: "+errs.Cause(err), errs.HintOf(err))
 		}
 		s.Password = password
 	}
@@ -136,7 +136,7 @@ func readSecret(what, dir, file string) (string, error) {
 	}
 	data, err := readBounded(path, maxSecret)
 	if err != nil {
-		return "", invalid(what+": "+plainCause(err), "write the secret there, readable by Slipway's user only")
+		return "", invalid(what+": "+errs.Cause(err), "write the secret there, readable by Slipway's user only")
 	}
 	info, err := os.Stat(path)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 
 type demoCmd struct {
 	Auto    bool          `help:"Play the people too, prove the result, and end."`
-	Repo    string        `help:"Release a copy of this repository instead of the sample. Nothing is pushed to its remotes." type:"existingdir"`
-	Version string        `help:"Version to release; with --repo it must be given."`
-	Dir     string        `help:"Folder for everything the demo makes; by default a new one." type:"path"`
+	Repo    string        `help:"Release a copy of this repository instead of the sample. Nothing is pushed to its remotes." placeholder:"FOLDER" type:"path"`
+	Version string        `help:"Version to release; with --repo it must be given." placeholder:"VERSION"`
+	Dir     string        `help:"Folder for everything the demo makes; by default a new one." placeholder:"FOLDER" type:"path"`
 	Limit   time.Duration `help:"With --auto: give up after this long." default:"4m"`
 }
 
@@ -28,10 +28,16 @@ func (d *demoCmd) Run(ctx context.Context, c *cli) error {
 	if d.Version == "" {
 		d.Version = sampleVersion
 	}
+	if info, err := os.Stat(d.Repo); d.Repo != "" && (err != nil || !info.IsDir()) {
+		return errs.E("demo", errs.Invalid, fmt.Errorf("--repo: there is no folder %s", d.Repo)).
+			Hint("give the folder of a git repository, e.g. --repo ~/src/harbour, or leave --repo out to release the sample")
+	}
 	if _, err := schemeOf(d.Version, d.Repo == ""); err != nil {
 		return err
 	}
-	if err := installMissing(ctx, d.Auto); err != nil {
+	// A repository of somebody else may need anything to build its packages.
+	publish := d.Repo == "" && onDebian()
+	if err := installMissing(ctx, d.Auto, publish); err != nil {
 		return err
 	}
 	signer, err := besideUs("slipway-signer")
@@ -51,7 +57,7 @@ func (d *demoCmd) Run(ctx context.Context, c *cli) error {
 	if d.Repo != "" {
 		fmt.Printf("The release is made in a copy of %s, which stays as it is.\n", d.Repo)
 	}
-	y, err := newYard(ctx, yardOptions{Dir: d.Dir, Repo: d.Repo, Version: d.Version, Signer: signer, Archive: true})
+	y, err := newYard(ctx, yardOptions{Dir: d.Dir, Repo: d.Repo, Version: d.Version, Signer: signer, Archive: true, Publish: publish})
 	if err != nil {
 		return err
 	}
@@ -113,13 +119,16 @@ func (d *demoCmd) auto(ctx context.Context, y *yard, before string) error {
 	ctx, cancel := context.WithTimeout(ctx, d.Limit)
 	defer cancel()
 	began := time.Now()
-	tell := func(line string) { fmt.Printf("%6.1fs  %s\n", time.Since(began).Seconds(), line) }
+	width := screen(os.Stdout)
+	tell := func(line string) {
+		fmt.Println(fit(fmt.Sprintf("%6.1fs  %s", time.Since(began).Seconds(), line), width))
+	}
 	err := withBot(ctx, y, func(ctx context.Context, conf *config) error {
 		_, err := drive(ctx, conf.Socket, y.version, tell)
 		return err
 	})
 	if err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = errs.E("demo", errs.Failed, fmt.Errorf("the release was not done after %s", d.Limit)).Hint("%s keeps what there is", y.dir)
 		}
 		return err
@@ -149,7 +158,7 @@ func drive(ctx context.Context, socket, version string, tell func(string)) (runW
 		case err != nil:
 			return w, err
 		case ended && w.Outcome != "done":
-			return w, errs.E("demo", errs.Failed, fmt.Errorf("the release ended as %s", w.Outcome))
+			return w, errs.E("demo", errs.Failed, errors.New(ending(w)))
 		case ended:
 			return w, nil
 		case stuck(w) != "":
@@ -161,6 +170,15 @@ func drive(ctx context.Context, socket, version string, tell func(string)) (runW
 		case <-time.After(150 * time.Millisecond):
 		}
 	}
+}
+
+// ending says how a run ended that is not done.
+func ending(w runWaits) string {
+	text := "the release ended as " + w.Outcome
+	if w.Reason != "" {
+		text += ": " + w.Reason
+	}
+	return text
 }
 
 // stuck says what a person would have to untangle, or "".

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"slipway/bot/errs"
@@ -28,27 +30,46 @@ func besideUs(program string) (string, error) {
 	return path, nil
 }
 
-// installMissing installs what the demo needs besides Go and git, after saying what.
-func installMissing(ctx context.Context, auto bool) error {
+// needed are the programs that the demo uses besides Go and git, with the Debian packages that have
+// them: gpg for the proofs, and those of an archive where packages are published.
+func needed(publish bool) map[string]string {
+	programs := map[string]string{"gpg": "gnupg"}
+	if publish {
+		maps.Copy(programs, (*demoArchive)(nil).needs())
+	}
+	return programs
+}
+
+// installMissing installs what the demo needs, after saying what.
+func installMissing(ctx context.Context, auto, publish bool) error {
 	if _, err := exec.LookPath("git"); err != nil {
 		return errs.E("demo", errs.NotFound, errors.New("git is not installed")).Hint("apt-get install git")
 	}
-	if _, err := exec.LookPath("gpg"); err == nil {
-		return nil
-	}
-	fmt.Println("The proof at the end needs a package that is missing: gnupg")
-	apt, err := exec.LookPath("apt-get")
-	if err != nil || os.Geteuid() != 0 {
-		return errs.E("demo", errs.NotFound, errors.New("gpg is not installed")).Hint("sudo apt-get install gnupg")
-	}
-	if !auto {
-		fmt.Print("Install it with apt-get? [y/N] ")
-		answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
-		if !strings.HasPrefix(strings.ToLower(answer), "y") {
-			return errs.E("demo", errs.NotFound, errors.New("gpg is not installed")).Hint("apt-get install gnupg")
+	var missing []string
+	for program, pkg := range needed(publish) {
+		if _, err := exec.LookPath(program); err != nil && !slices.Contains(missing, pkg) {
+			missing = append(missing, pkg)
 		}
 	}
-	for _, args := range [][]string{{"update", "-q"}, {"install", "-y", "-q", "--no-install-recommends", "gnupg"}} {
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	list := strings.Join(missing, " ")
+	fmt.Println("The demo needs packages that are missing: " + list)
+	refused := errs.E("demo", errs.NotFound, fmt.Errorf("not installed: %s", list))
+	apt, err := exec.LookPath("apt-get")
+	if err != nil || os.Geteuid() != 0 {
+		return refused.Hint("sudo apt-get install %s", list)
+	}
+	if !auto {
+		fmt.Print("Install them with apt-get? [y/N] ")
+		answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		if !strings.HasPrefix(strings.ToLower(answer), "y") {
+			return refused.Hint("apt-get install %s", list)
+		}
+	}
+	for _, args := range [][]string{{"update", "-q"}, append([]string{"install", "-y", "-q", "--no-install-recommends"}, missing...)} {
 		cmd := exec.CommandContext(ctx, apt, args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stderr = os.Stderr

@@ -54,6 +54,9 @@ func (y *yard) proofs(ctx context.Context, c conf) []proof {
 	add("exactly one announcement was sent: "+subject, y.mailbox, err)
 	title, err := y.oneBroadcast()
 	add("exactly one broadcast was posted: "+title, "#"+demoChannel, err)
+	if y.archive != nil {
+		y.archive.proofs(ctx, y, add)
+	}
 	add("the signer's log is a whole chain", "slipway-signer log verify", y.signerLog(ctx))
 	add("every record fits the events it was made from", "slipway fsck", y.fsck(ctx))
 	if c.repo != "" {

@@ -28,6 +28,28 @@ func sampleCommits() []string {
 	}
 }
 
+// sampleRules builds the package of the sample with nothing but what dpkg-dev brings.
+const sampleRules = `#!/usr/bin/make -f
+# One package with one script in it, which says the version of the package.
+include /usr/share/dpkg/pkg-info.mk
+root = debian/harbour
+
+build build-arch build-indep:
+clean:
+	rm -rf $(root) debian/files debian/substvars
+binary-arch:
+binary binary-indep:
+	install -d $(root)/DEBIAN $(root)/usr/bin $(root)/usr/share/doc/harbour
+	printf '#!/bin/sh\necho harbour %s\n' '$(DEB_VERSION_UPSTREAM)' > $(root)/usr/bin/harbour
+	chmod 755 $(root)/usr/bin/harbour
+	install -m 644 README $(root)/usr/share/doc/harbour/README
+	gzip -9n < debian/changelog > $(root)/usr/share/doc/harbour/changelog.Debian.gz
+	dpkg-gencontrol -pharbour -P$(root)
+	dpkg-deb --root-owner-group --build $(root) ..
+
+.PHONY: build build-arch build-indep clean binary binary-arch binary-indep
+`
+
 // makeSample makes a bare repository at remote with a small history: two releases with tags, and
 // the commits since. The dates are fixed, and no month of them is the clock's.
 func makeSample(ctx context.Context, remote, work string) error {
@@ -38,6 +60,9 @@ func makeSample(ctx context.Context, remote, work string) error {
 	g.git("init", "--quiet", "--initial-branch=master")
 	g.write("README", "The harbour keeps its lamps, its tides and its log book here.\n")
 	g.write("check.sh", "#!/bin/sh\n# The pipeline: what must hold before anything is released.\nset -e\ntest -s README\ntest -s debian/changelog\nhead -n 1 debian/changelog\necho all good\n")
+	g.write("debian/control", "Source: harbour\nSection: misc\nPriority: optional\nMaintainer: Hana Harbour <hana@harbour.example>\nStandards-Version: 4.6.2\nRules-Requires-Root: no\n\nPackage: harbour\nArchitecture: all\nDescription: keeps the lamps and the tides of a harbour\n It knows when the water comes, and who lit which lamp.\n")
+	g.write("debian/rules", sampleRules)
+	g.write("debian/source/format", "3.0 (quilt)\n")
 	g.write("debian/changelog", "harbour (2018.10-1) unstable; urgency=medium\n\n  * First release.\n\n -- Hana Harbour <hana@harbour.example>  Tue, 02 Oct 2018 09:00:00 +0000\n")
 	g.commit("Begin the harbour")
 	g.git("tag", "--annotate", "--message=2018.10", "2018.10")

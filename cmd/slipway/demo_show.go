@@ -80,14 +80,17 @@ func (t *terminal) steps(old, now card.Card) string {
 			case card.Held, card.Stale, card.Undone:
 				colour = "33"
 			}
-			line := "  " + t.paint(colour, s.State.Symbol()) + " " + card.Clean(s.Name)
+			line := card.Clean(s.Name)
 			if s.State != card.Done {
 				line += ", " + string(s.State)
 			}
 			if s.Detail != "" {
 				line += ": " + card.Clean(s.Detail)
 			}
-			lines = append(lines, line)
+			if t.width > 4 {
+				line = fit(line, t.width-4)
+			}
+			lines = append(lines, "  "+t.paint(colour, s.State.Symbol())+" "+line)
 		}
 	}
 	if now.State != old.State && (now.State == card.Done || now.State == card.Failed || now.State == card.Aborted || now.State == card.Held) {
@@ -147,7 +150,7 @@ func (t *terminal) hint(w runWaits) string {
 		if w.Outcome == "done" {
 			return t.paint("1", "The release is done.") + " /quit ends, and proves it with git and gpg."
 		}
-		return t.paint("1", "The release ended as "+w.Outcome+".") + " /quit ends."
+		return t.paint("1", "The r"+strings.TrimPrefix(ending(w), "the r")+".") + " /quit ends."
 	}
 	if len(w.Waits) == 0 {
 		return t.paint("2", "The bot is at work; nobody has to do anything.")

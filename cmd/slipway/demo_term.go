@@ -24,6 +24,7 @@ func (d *demoCmd) byHand(ctx context.Context, y *yard, before string) error {
 	released := false
 	err := withBot(ctx, y, func(ctx context.Context, c *config) error {
 		t := newTerminal(c.Socket, y.project, y.version, os.Stdout, onTerminal(os.Stdout))
+		t.width = screen(os.Stdout)
 		fmt.Fprint(os.Stdout, t.welcome())
 		released = t.run(ctx, os.Stdin)
 		return nil
@@ -51,6 +52,7 @@ type terminal struct {
 	*driver
 	project string
 	rich    bool // prompt and colour
+	width   int  // columns of the screen; 0 when it is none
 
 	out    sync.Mutex // held while writing, and for the fields below
 	to     io.Writer

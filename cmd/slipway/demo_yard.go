@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -40,9 +41,11 @@ type yard struct {
 	mailbox     string
 	config      string
 	signer      *exec.Cmd
+	lifeline    io.Closer // the signer ends when it closes
 	sink        *mail.Sink
 	mailPort    int
 	doorPort    int
+	archive     *demoArchive // nil: what is released is a tag, and no package
 }
 
 // yardOptions say what is to be released, and where the signer's program is.
@@ -52,6 +55,7 @@ type yardOptions struct {
 	Version string
 	Signer  string // path of slipway-signer
 	Archive bool   // the mailbox can be searched for sent mail
+	Publish bool   // packages are built, and published in an APT archive
 }
 
 // newYard builds the world in o.Dir. Nothing in it reaches outside of the folder and loopback.
@@ -83,6 +87,11 @@ func newYard(ctx context.Context, o yardOptions) (_ *yard, err error) {
 	}
 	if y.doorPort, err = freePort(); err != nil {
 		return nil, err
+	}
+	if o.Publish {
+		if err := y.startArchive(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := y.writeConfig(p, o.Archive); err != nil {
 		return nil, err
@@ -164,7 +173,7 @@ func (y *yard) findChangelog(ctx context.Context, p *rawProject) error {
 		}
 		entry := release.ReleaseEntry(newest.Source, version, y.version, nil, "Harbour Releases", "releases@harbour.example", time.Now())
 		if _, err := release.Prepend(text, entry); err != nil {
-			return errs.E("demo", errs.KindOf(err), fmt.Errorf("%s of the repository: %s", file, plainCause(err))).Hint("%s", errs.HintOf(err))
+			return errs.E("demo", errs.KindOf(err), fmt.Errorf("%s of the repository: %s", file, errs.Cause(err))).Hint("%s", errs.HintOf(err))
 		}
 		p.Changelog, p.Package = file, newest.Source
 		return nil
@@ -203,15 +212,23 @@ func (y *yard) makeKey(ctx context.Context, signer string) error {
 }
 
 func (y *yard) startSigner(path string) error {
-	y.signer = exec.Command(path, "run", "--demo-policy", "--server", fmt.Sprintf("http://127.0.0.1:%d", y.doorPort),
+	args := []string{"run", "--demo-policy", "--server", fmt.Sprintf("http://127.0.0.1:%d", y.doorPort),
 		"--token-file", filepath.Join(y.dir, "signer-token"), "--key", filepath.Join(y.dir, "key", "demo-key.asc"),
-		"--log", filepath.Join(y.dir, "signer.log"), "--project", y.project, "--repository", y.remote, "--tag", "*", "--poll", "200ms")
+		"--log", filepath.Join(y.dir, "signer.log"), "--project", y.project, "--repository", y.remote, "--tag", "*", "--poll", "200ms", "--with-parent"}
+	if y.archive != nil {
+		args = append(args, "--archive", y.archive.address, "--suite", "*")
+	}
+	y.signer = exec.Command(path, args...)
 	out, err := os.Create(filepath.Join(y.dir, "signer.out"))
 	if err != nil {
 		return err
 	}
 	defer out.Close()
 	y.signer.Stdout, y.signer.Stderr = out, out
+	// The other end of its standard input is open for as long as we live, however we end.
+	if y.lifeline, err = y.signer.StdinPipe(); err != nil {
+		return err
+	}
 	if err := y.signer.Start(); err != nil {
 		return errs.E("demo", errs.Unavailable, fmt.Errorf("starting the signer: %w", err)).Hint("make build puts it beside slipway")
 	}
@@ -223,6 +240,9 @@ func (y *yard) close() {
 	if y.signer != nil && y.signer.Process != nil {
 		_ = y.signer.Process.Kill()
 		_ = y.signer.Wait()
+	}
+	if y.archive != nil {
+		_ = y.archive.server.Close()
 	}
 	if y.sink != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -240,6 +260,10 @@ func (y *yard) writeConfig(p rawProject, archive bool) error {
 	pkg := ""
 	if p.Package != "" {
 		pkg = "\n    package: " + p.Package
+	}
+	archives, published := "", ""
+	if y.archive != nil {
+		archives, published = y.archive.config(y)
 	}
 	ci := make([]string, len(p.CI))
 	for i, word := range p.CI {
@@ -269,7 +293,7 @@ roles:
     tester: {persons: [tessa]}
 channels:
   general: {project: %s}
-projects:
+%sprojects:
   %s:
     remote: %q
     branch: %q
@@ -280,8 +304,8 @@ projects:
     public_key: key/demo-cert.asc
     channel: general
     mail_to: [announce@lists.harbour.example]
-    ci: [%s]
-`, y.doorPort, y.mailPort, found, y.project, y.project, y.project, p.Remote, p.Branch, p.Scheme, p.Changelog, pkg, y.fingerprint, strings.Join(ci, ", "))
+    ci: [%s]%s
+`, y.doorPort, y.mailPort, found, y.project, y.project, archives, y.project, p.Remote, p.Branch, p.Scheme, p.Changelog, pkg, y.fingerprint, strings.Join(ci, ", "), published)
 	return os.WriteFile(y.config, []byte(text), 0o600)
 }
 

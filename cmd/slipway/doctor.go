@@ -151,7 +151,7 @@ func findings(p *patient, level playbook.Severity) (out []symptom) {
 func emptyRoles(ctx context.Context, p *patient) (out []symptom) {
 	persons, grants, err := configured{p.conf}.People(ctx)
 	if err != nil {
-		return []symptom{{plainCause(err), errs.HintOf(err)}}
+		return []symptom{{errs.Cause(err), errs.HintOf(err)}}
 	}
 	dir := people.NewDirectory(persons, grants, nil, nil)
 	for _, project := range sortedKeys(p.conf.Projects) {

@@ -20,22 +20,23 @@ import (
 
 // cli is the command line, as kong reads it.
 type cli struct {
-	Config string `help:"Configuration file." default:"slipway.yaml" type:"path" env:"SLIPWAY_CONFIG"`
-	Socket string `help:"Socket of the running bot; by default the one of the configuration." type:"path" env:"SLIPWAY_SOCKET"`
-	As     string `help:"Act as this person; only a demo allows it." env:"SLIPWAY_AS"`
+	Config string `help:"Configuration file, by default slipway.yaml." default:"slipway.yaml" placeholder:"FILE" type:"path" env:"SLIPWAY_CONFIG"`
+	Socket string `help:"Socket of the running bot, instead of the one in the configuration." placeholder:"FILE" type:"path" env:"SLIPWAY_SOCKET"`
+	As     string `help:"Act as this person; only a demo allows it." placeholder:"PERSON" env:"SLIPWAY_AS"`
 
-	Serve    serveCmd    `cmd:"" help:"Run the bot."`
-	Demo     demoCmd     `cmd:"" help:"Show a whole release on this machine, without any account."`
-	Say      sayCmd      `cmd:"" help:"Say something in a channel: slipway say 'release 2019.01'."`
-	Ask      askCmd      `cmd:"" help:"Give a command of the chat and print the answer: slipway ask mine."`
-	React    reactCmd    `cmd:"" help:"React to a message."`
-	Show     showCmd     `cmd:"" help:"Show a message or a run."`
-	Watch    watchCmd    `cmd:"" help:"Follow what is said."`
-	Runs     runsCmd     `cmd:"" help:"List the runs."`
-	Playbook playbookCmd `cmd:"" help:"Look at playbooks: list, show, check, rehearse."`
-	Check    checkCmd    `cmd:"" help:"Check the configuration."`
-	Doctor   doctorCmd   `cmd:"" help:"Look at the configuration and its surroundings, and say what to mend."`
-	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk against the events it was made from."`
+	Serve    serveCmd    `cmd:"" help:"Run the bot until it is stopped."`
+	Demo     demoCmd     `cmd:"" help:"Try a whole release on this machine, without any account."`
+	Say      sayCmd      `cmd:"" help:"Say something in a channel and go on: slipway say release 2019.01"`
+	Ask      askCmd      `cmd:"" help:"Give a command of the chat and print the answer: slipway ask mine"`
+	React    reactCmd    `cmd:"" help:"React to a message, by default with approval."`
+	Show     showCmd     `cmd:"" help:"Show a run, or a message."`
+	Watch    watchCmd    `cmd:"" help:"Follow what is said, until interrupted."`
+	Runs     runsCmd     `cmd:"" help:"List the runs, those under way first."`
+	Playbook playbookCmd `cmd:"" help:"List, show, check and rehearse playbooks."`
+	Check    checkCmd    `cmd:"" help:"Check the configuration; nothing is started or changed."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the configuration and what it needs around it, and say what to mend."`
+	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk; the bot must be stopped."`
+	Package  packageCmd  `cmd:"" help:"Build the Debian packages of a checkout, as a local pipeline does."`
 }
 
 func main() {
@@ -49,7 +50,8 @@ func run(ctx context.Context, args []string) int {
 	var c cli
 	code := -1
 	parser, err := kong.New(&c, kong.Name("slipway"), kong.UsageOnError(),
-		kong.Description("Carries software out of the yard: durable releases with gates, from a typed line."),
+		kong.Description("Releases software from a typed line: it prepares, asks the people, signs, pushes and tells, and goes on where it was after any crash.\n\nBegin with: slipway demo"),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true, WrapUpperBound: 100}),
 		kong.Exit(func(n int) { code = n }), kong.BindTo(ctx, (*context.Context)(nil)))
 	if err != nil {
 		return report(err)
@@ -77,5 +79,9 @@ func report(err error) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "slipway: "+errs.Text(err))
+	var own exitStatus
+	if errors.As(err, &own) {
+		return own.status
+	}
 	return errs.ExitCode(err)
 }

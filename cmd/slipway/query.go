@@ -8,7 +8,9 @@ import (
 	"slipway/bot/engine"
 	"slipway/bot/errs"
 	"slipway/bot/people"
+	flow "slipway/bot/run"
 	"slipway/commands/talk"
+	"slipway/integrations/console"
 )
 
 // query answers the socket's questions with what the account may see.
@@ -30,7 +32,7 @@ func (b *bot) query(ctx context.Context, who, name string, args map[string]strin
 	case "waits":
 		return b.waits(ctx, args["run"], person.ID)
 	case "answers":
-		return b.answers(args["message"])
+		return b.answers(who, args["message"])
 	}
 	return nil, errs.E("query", errs.NotFound, fmt.Errorf("there is no question %q", name)).Hint("there are runs, show, waits and answers")
 }
@@ -64,6 +66,7 @@ type waitLine struct {
 type runWaits struct {
 	Status  string            `json:"status"`
 	Outcome string            `json:"outcome"`
+	Reason  string            `json:"reason,omitempty"` // why it ended otherwise than done
 	Steps   map[string]string `json:"steps"`
 	Waits   []waitLine        `json:"waits"`
 	Docs    [][2]string       `json:"docs"` // path and doc of every step, as declared
@@ -85,6 +88,14 @@ func (b *bot) waits(ctx context.Context, name string, person people.PersonID) (r
 	for _, st := range book.Steps {
 		out.Docs = append(out.Docs, [2]string{st.Path, st.Doc})
 	}
+	if out.Outcome != "" && out.Outcome != "done" {
+		out.Reason = state.Why
+		for _, def := range book.Steps {
+			if st := state.Steps[def.Path]; st != nil && st.Status == flow.FailedSt && st.Message != "" {
+				out.Reason = def.Path + ": " + st.Message
+			}
+		}
+	}
 	awaited, err := b.engine.Who(ctx, id)
 	if err != nil {
 		return runWaits{}, err
@@ -103,9 +114,12 @@ func (b *bot) waits(ctx context.Context, name string, person people.PersonID) (r
 }
 
 // answers are the texts that the bot answered to a message, oldest first. Everybody who may read
-// the channel sees them there too.
-func (b *bot) answers(message string) ([]string, error) {
+// the channel sees them there too; for others the message does not exist.
+func (b *bot) answers(who, message string) ([]string, error) {
 	asked, err := b.room.Message(message)
+	if err == nil && console.IsDirect(asked.Channel) && asked.Channel != b.directRoom(who) {
+		err = errs.E("query", errs.NotFound, fmt.Errorf("there is no message %q", message))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	server := &console.Server{Room: b.room, Deliver: deliverer(b.engine), Query: b.query, ManyPeople: b.conf.Many}
+	server := &console.Server{Room: b.room, Deliver: deliverer(b.engine), Query: b.query, Direct: b.directRoom, ManyPeople: b.conf.Many}
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel(nil)

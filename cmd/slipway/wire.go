@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"slipway/commands/release"
 	"slipway/commands/talk"
 	"slipway/integrations/console"
+	"slipway/integrations/debian"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
@@ -72,8 +74,8 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	if b.room, err = console.Open(filepath.Join(conf.State, "console.db"), time.Now); err != nil {
 		return nil, err
 	}
-	tag := signing.NewTag(pinned{conf}, time.Now)
-	set, err := b.actions(tag)
+	tag, releases := signing.NewTag(pinned{conf}, time.Now), signing.NewRelease(pinned{conf}, time.Now)
+	set, err := b.actions(tag, releases)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +104,11 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 		People:   configured{conf},
 		Posters:  map[string]engine.Poster{console.Source: consolePoster{b.room.Poster(botAccount)}},
 		Cards:    talk.Cards{},
-		Jobs:     map[string]engine.JobKind{"sign.tag": {Prepare: tag.Prepare, Finish: tag.Finish}},
+		Direct:   directPlaces,
+		Jobs: map[string]engine.JobKind{
+			signing.TagJob:     {Prepare: tag.Prepare, Finish: tag.Finish},
+			signing.ReleaseJob: {Prepare: releases.Prepare, Finish: releases.Finish},
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -112,12 +118,16 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 }
 
 // actions are what this process can do, with the local providers of the capabilities.
-func (b *bot) actions(tag *signing.Tag) (*action.Set, error) {
+func (b *bot) actions(tag *signing.Tag, releases *signing.Release) (*action.Set, error) {
 	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{})
 	if err != nil {
 		return nil, err
 	}
 	if b.ci, err = localci.Open(filepath.Join(b.conf.State, "ci"), repos, localci.Options{Ended: b.pipelineEnded}); err != nil {
+		return nil, err
+	}
+	archives, err := archiveActions(b.conf, b.blobs, time.Now)
+	if err != nil {
 		return nil, err
 	}
 	announce, err := mailer(b.conf.SMTP)
@@ -131,6 +141,9 @@ func (b *bot) actions(tag *signing.Tag) (*action.Set, error) {
 		func() ([]action.Bound, error) { return localci.Bind(b.ci, b.blobs) },
 		func() ([]action.Bound, error) { return release.Bind(time.Now) },
 		func() ([]action.Bound, error) { one, err := tag.Bind(); return []action.Bound{one}, err },
+		func() ([]action.Bound, error) { one, err := releases.Bind(); return []action.Bound{one}, err },
+		archives.Bind,
+		func() ([]action.Bound, error) { return debian.Bind(b.blobs) },
 		func() ([]action.Bound, error) { one, err := announce.Bind(); return []action.Bound{one}, err },
 	} {
 		bounds, err := bind()
@@ -218,7 +231,7 @@ func (b *bot) openDoor() error {
 	}
 	var clients []signing.Client
 	for _, name := range sortedKeys(b.conf.Signing.Tokens) {
-		clients = append(clients, signing.Client{Name: name, Token: b.conf.Signing.Tokens[name], Kinds: []string{"sign.tag"}})
+		clients = append(clients, signing.Client{Name: name, Token: b.conf.Signing.Tokens[name], Kinds: []string{signing.TagJob, signing.ReleaseJob}})
 	}
 	door, err := signing.NewServer(b.engine, b.blobs, lease, clients...)
 	if err != nil {
@@ -247,7 +260,8 @@ func closeIf(open bool, close func() error) error {
 	return close()
 }
 
-// pinned verifies tags against the release keys of the configured projects.
+// pinned verifies tags against the release keys of the configured projects, and Release files
+// against the keys of the configured archives.
 type pinned struct{ conf *config }
 
 func (p pinned) VerifyTag(payload, signature []byte, fingerprint string, now time.Time) (signed time.Time, err error) {
@@ -271,6 +285,29 @@ func (p pinned) VerifyTag(payload, signature []byte, fingerprint string, now tim
 	if signed.IsZero() {
 		return signed, errs.E("sign.verify", errs.Denied, fmt.Errorf("no project has the release key %s", fingerprint)).
 			Hint("set release_key and public_key of the project")
+	}
+	return signed, nil
+}
+
+func (p pinned) VerifyRelease(text, inline, detached []byte, fingerprint string, now time.Time) (signed time.Time, err error) {
+	for _, name := range sortedKeys(p.conf.Archives) { // every copy of a certificate must accept, as for tags
+		archive := p.conf.Archives[name]
+		if !slices.Contains(archive.Keys, fingerprint) {
+			continue
+		}
+		certs, err := openpgp.ReadCertificates([]byte(archive.PublicKeys))
+		if err != nil {
+			return time.Time{}, err
+		}
+		at, err := openpgp.Policy{Certificates: certs, Allowed: archive.Keys}.VerifyRelease(text, inline, detached, fingerprint, now)
+		if err != nil {
+			return time.Time{}, err
+		}
+		signed = at
+	}
+	if signed.IsZero() {
+		return signed, errs.E("sign.verify", errs.Denied, fmt.Errorf("no archive has the key %s", fingerprint)).
+			Hint("list it under keys: of the archive, and give its certificate in public_keys:")
 	}
 	return signed, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"slipway/bot/errs"
 )
@@ -79,7 +81,7 @@ func (e Entry) fit(tokens []token, ctx Context) (Command, *problem) {
 			continue
 		}
 		if !a.Optional && !(a.Variadic && len(c.Rest) > 0) {
-			return c, &problem{what: strings.ToUpper(a.Name) + " is missing"}
+			return c, &problem{what: strings.ToUpper(a.Name) + " is missing", fix: e.missing(a, pos, names)}
 		}
 	}
 	for _, o := range e.Options {
@@ -91,6 +93,21 @@ func (e Entry) fit(tokens []token, ctx Context) (Command, *problem) {
 		return c, &problem{what: "KEY=VALUE is missing"}
 	}
 	return c, nil
+}
+
+// missing helps who left out the argument a: with the runs there are, or an example.
+func (e Entry) missing(a Arg, pos int, names Names) string {
+	switch {
+	case a.Kind == Run && names != nil:
+		runs := names.Runs(e.Family)
+		if len(runs) == 0 {
+			return "No run is under way."
+		}
+		return "Under way: " + strings.Join(runs[:min(len(runs), 5)], ", ") + "."
+	case pos == 0 && len(e.Examples) > 0:
+		return "For example: " + e.Examples[0] + "."
+	}
+	return ""
 }
 
 func (e Entry) argument(c *Command, a Arg, pos int, t token, names Names) (string, *problem) {
@@ -142,9 +159,10 @@ func (e Entry) argument(c *Command, a Arg, pos int, t token, names Names) (strin
 
 // words splits an error into the clause that says what is wrong and the sentence that helps.
 func words(err error) (what, fix string) {
-	what, fix = errs.Text(err), errs.HintOf(err)
+	what, fix = errs.Cause(err), errs.HintOf(err)
 	if fix != "" {
-		what = strings.TrimSuffix(what, ". "+fix)
+		first, n := utf8.DecodeRuneInString(fix)
+		fix = string(unicode.ToUpper(first)) + fix[n:]
 		if !strings.ContainsAny(fix[len(fix)-1:], ".?!") {
 			fix += "."
 		}

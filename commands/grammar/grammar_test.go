@@ -160,7 +160,7 @@ func TestReplies(t *testing.T) {
 		"resume efects":                             `I know no command "resume efects". Did you mean resume effects?`,
 		"lock":                                      `I can't read "lock": it needs one more word. Say lock list, show or take.`,
 		"xyzzy":                                     `I know no command "xyzzy". Say help to see what I can do.`,
-		"release":                                   `I can't read "release": VERSION is missing. Usage: release VERSION`,
+		"release":                                   `I can't read "release": VERSION is missing. For example: release 2019.01. Usage: release VERSION`,
 		"release skip 2019.01":                      `I can't read "release skip 2019.01": STEP is missing. Usage: release skip RUN STEP --reason TEXT`,
 		"release skip 2019.01 go":                   `--reason is missing. Usage:`,
 		"release show 2019.01 imges":                `2019.01 has no step "imges". Did you mean images?`,

@@ -28,7 +28,7 @@ func general() []Entry {
 		anybody  = "anybody"
 		approver = "whom the gate's rule counts"
 		operator = "an operator"
-		lead     = "a maintainer of the project, or an operator"
+		lead     = "a release manager of the project; an operator for all projects"
 		may      = "the run's owner, or a maintainer of its project"
 	)
 	return []Entry{
@@ -52,8 +52,9 @@ func general() []Entry {
 			Summary: "Settle a doubtful effect: it happened (with its outputs, if any), do it again, or it failed.", Who: may,
 			Examples: []string{"doubt 2019.01 upload happened", `doubt 2019.01 announce redo --reason "not in the list archive"`}},
 		{Path: "mine", Summary: "List what waits for you.", Who: anybody, Examples: []string{"mine"}},
-		{Path: "appoint", Args: []Arg{person, role, run}, Summary: "Fill a role of a run.", Who: "whom the playbook names for the role",
-			Examples: []string{"appoint grace coordinator 2019.01"}},
+		{Path: "appoint", Args: []Arg{person, role, run}, Options: []Option{{Name: "remove", Kind: Flag, Help: "take the role from the person"}},
+			Summary: "Fill a role of a run, or with --remove take it from somebody.", Who: "whom the playbook names for the role",
+			Examples: []string{"appoint grace coordinator 2019.01", "appoint grace coordinator 2019.01 --remove"}},
 		{Path: "hand-over", Args: []Arg{run, person}, Summary: "Make somebody else the owner of a run.", Who: may, Examples: []string{"hand-over 2019.01 grace"}},
 		{Path: "lock list", Summary: "List the locks that are held or waited for.", Who: anybody, Examples: []string{"lock list"}},
 		{Path: "lock show", Args: []Arg{lock}, Summary: "Show who holds a lock and who waits.", Who: anybody, Examples: []string{"lock show archive/stable"}},
@@ -64,9 +65,11 @@ func general() []Entry {
 				`lock take archive/stable --from lava/2019.01 --for lava/2019.01.1 --reason "a security fix goes first"`}},
 		{Path: "freeze list", Args: []Arg{{Name: "project", Kind: Project, Optional: true}}, Summary: "List the freezes, now and ahead.", Who: anybody, Examples: []string{"freeze list"}},
 		{Path: "freeze add", Args: []Arg{{Name: "name", Kind: Word, Help: "a name for it"}},
-			Options: []Option{from(true), until(true), {Name: "project", Kind: Project, Help: "only this project"}, reason},
+			Options: []Option{from(true), until(true), {Name: "project", Kind: Project, Help: "only this project; all of them if left out"},
+				{Name: "calendar", Kind: Word, Help: "the calendar that playbooks name in frozen_by; release if left out"}, reason},
 			Summary: "Add a window in which frozen steps may not start.", Who: lead,
-			Examples: []string{`freeze add year-end --from 2019-12-20 --until 2020-01-06 --reason "nobody is there to mend it"`}},
+			Examples: []string{`freeze add year-end --from 2019-12-20 --until 2020-01-06 --project lava --reason "nobody is there to mend it"`,
+				`freeze add bookworm --from 2019-12-20 --until 2020-01-06 --calendar debian --reason "the archive is frozen"`}},
 		{Path: "freeze end", Args: []Arg{{Name: "name", Kind: Word, Help: "its name"}}, Options: []Option{reason}, Summary: "End a freeze now.", Who: lead,
 			Examples: []string{`freeze end year-end --reason "everybody is back"`}},
 		{Path: "grant", Args: []Arg{person, role, project}, Options: []Option{from(false), until(false)}, Summary: "Give somebody a role in a project.", Who: operator,

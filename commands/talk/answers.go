@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/bot/action"
 	"slipway/bot/card"
 	"slipway/bot/engine"
 	"slipway/bot/errs"
@@ -187,7 +188,7 @@ func (a *Answers) why(ctx context.Context, id string, p *playbook.Playbook, s *r
 	if e.Status == "" {
 		return "", errs.E("talk.why", errs.NotFound, fmt.Errorf("%s has no step %q", s.Name, step)).Hint("%s", strings.Join(e.Lines, " "))
 	}
-	text := Why(e, w)
+	text := Why(e, w) + bound(s, step)
 	pending, err := a.Engine.Effects(ctx, id, 100)
 	if err != nil {
 		return "", err
@@ -256,7 +257,18 @@ func (a *Answers) mine(ctx context.Context, s engine.Spoken) (string, error) {
 	}
 	lines := make([]string, len(waits))
 	for i, w := range waits {
-		lines[i] = fmt.Sprintf("• %s %s: %s, since %s", w.Name, w.Step, w.What, card.Moment(w.Since))
+		lines[i] = "• " + w.Name
+		switch {
+		case w.Kind == "hold":
+			lines[i] += ": you hold it; say resume when it may go on"
+		case w.Kind == "undo":
+			lines[i] += fmt.Sprintf(" %s: %s (undo-confirm %s)", w.Step, w.What, w.Run)
+		default:
+			lines[i] += " " + w.Step + ": " + w.What
+		}
+		if !w.Since.IsZero() {
+			lines[i] += ", since " + card.Moment(w.Since)
+		}
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -365,7 +377,7 @@ func showStep(p *playbook.Playbook, s *run.State, w run.World, step string) (str
 			Hint("see `show %s` for its steps", s.Name)
 	}
 	var b strings.Builder
-	b.WriteString(Why(run.Why(p, s, w, step), w))
+	b.WriteString(Why(run.Why(p, s, w, step), w) + bound(s, step))
 	if st.Attempt > 0 {
 		fmt.Fprintf(&b, "\nattempt %d", st.Attempt)
 	}
@@ -373,6 +385,28 @@ func showStep(p *playbook.Playbook, s *run.State, w run.World, step string) (str
 		fmt.Fprintf(&b, "\n%s = %s", name, clip(fmt.Sprint(st.Output[name]), 400))
 	}
 	return b.String(), nil
+}
+
+// bound lists what a gate asks approval for, with the digests whole; gate messages shorten them.
+func bound(s *run.State, step string) string {
+	st := s.Steps[step]
+	if st == nil || st.Gate == nil || st.Gate.Digest == "" {
+		return ""
+	}
+	text := "\nmanifest = " + string(st.Gate.Digest)
+	for _, b := range st.Gate.Manifest.Binds {
+		value := b.Value
+		if v, err := action.Decode([]byte(b.Value)); err == nil {
+			if t, ok := v.(string); ok {
+				value = t
+			}
+		}
+		if b.Digest != "" {
+			value = fmt.Sprintf("%s, %d bytes", b.Digest, b.Size)
+		}
+		text += fmt.Sprintf("\n%s = %s", b.Name, clip(value, 400))
+	}
+	return text
 }
 
 func (a *Answers) locks(name string) string {

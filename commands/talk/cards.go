@@ -53,10 +53,10 @@ func private(p *playbook.Playbook, s *run.State) string {
 			circle = append(circle, string(id))
 		}
 	}
-	text := "Only its circle sees it: " + strings.Join(circle, ", ") + ". Its gate messages are posted nowhere."
+	text := "Only its circle sees it: " + strings.Join(circle, ", ") + ". Only they get its messages, each in a direct room."
 	for _, def := range p.Steps {
 		if st := s.Steps[def.Path]; def.Kind == playbook.GateK && st != nil && st.Status == run.Running && st.Gate != nil && st.Gate.Digest != "" {
-			text += fmt.Sprintf("\nTo approve: approve %s %s --manifest %s", s.Name, def.Path, st.Gate.Digest)
+			text += fmt.Sprintf("\nTo approve: approve %s %s --manifest %s", s.Name, def.Path, card.Short(string(st.Gate.Digest)))
 		}
 	}
 	return text

@@ -14,6 +14,7 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
+	"slipway/bot/run"
 	"slipway/commands/grammar"
 )
 
@@ -33,13 +34,17 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 	lead := c.Path == "freeze add" || c.Path == "freeze end"
 	if lead {
 		var err error
-		if projects, err = a.frozen(s, c); err != nil {
+		if projects, err = a.frozen(c); err != nil {
 			return "", err
 		}
 	}
 	for _, project := range projects {
 		if !w.Directory.IsAdmin(s.Person, project, w.Now) {
-			if _, ok := w.Directory.Has(project, "release-manager", s.Person, w.Now); !lead || !ok {
+			if lead && project == people.EveryProject {
+				return "", errs.E("talk.operate", errs.Denied, fmt.Errorf("a freeze of all projects is an admin's of all of them")).
+					Hint("add --project %s for a freeze of one, or ask an admin; `people` lists them", example(s.Project))
+			}
+			if _, ok := w.Directory.Has(project, run.ReleaseManager, s.Person, w.Now); !lead || !ok {
 				return "", errs.E("talk.operate", errs.Denied, fmt.Errorf("%s takes the role admin", c.Path)).Hint("ask an admin; `people` lists them")
 			}
 		}
@@ -64,11 +69,11 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 }
 
 // frozen lists the projects whose people a change of a freeze concerns: the one it is for and, when
-// there is one of that name already, the one that was frozen. A freeze of all is the channel's.
-func (a *Answers) frozen(s engine.Spoken, c grammar.Command) ([]string, error) {
+// there is one of that name already, the one that was frozen. A freeze of all concerns all.
+func (a *Answers) frozen(c grammar.Command) ([]string, error) {
 	of := func(project string) string {
 		if project == "" {
-			return s.Project
+			return people.EveryProject
 		}
 		return project
 	}
@@ -171,9 +176,18 @@ func (a *Answers) grant(ctx context.Context, s engine.Spoken, c grammar.Command,
 }
 
 func (a *Answers) freeze(ctx context.Context, c grammar.Command, once engine.Once) (string, error) {
-	f := calendar.Freeze{ID: c.Args["name"], Calendar: "release", Why: c.Options["reason"]}
+	f := calendar.Freeze{ID: c.Args["name"], Calendar: c.Options["calendar"], Why: c.Options["reason"]}
+	if f.Calendar == "" {
+		f.Calendar = "release"
+	}
+	if strings.Contains(f.Calendar, "/") {
+		return "", errs.E("talk.freeze", errs.Invalid, fmt.Errorf("%q is not the name of a calendar", f.Calendar)).Hint("name the project with --project")
+	}
 	if project := c.Options["project"]; project != "" {
-		f.Calendar = "release/" + project
+		if _, ok := a.Projects.Project(project); !ok {
+			return "", errs.E("talk.freeze", errs.NotFound, fmt.Errorf("there is no project %q", project)).Hint("there is %s", strings.Join(a.Projects.Names(), ", "))
+		}
+		f.Calendar += "/" + project
 	}
 	var err error
 	if f.From, err = moment(c.Options["from"]); err != nil {
@@ -183,6 +197,14 @@ func (a *Answers) freeze(ctx context.Context, c grammar.Command, once engine.Onc
 		return "", err
 	}
 	return fmt.Sprintf("frozen from %s until %s: %s", card.Moment(f.From), card.Moment(f.Until), f.Why), a.Engine.Freeze(ctx, f, once)
+}
+
+// example is a project for a hint.
+func example(project string) string {
+	if project == "" {
+		return "NAME"
+	}
+	return project
 }
 
 func freezes(list []calendar.Freeze, project string, now time.Time) string {

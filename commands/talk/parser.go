@@ -139,7 +139,11 @@ func input(c grammar.Command, subject string) run.Input {
 		in["answer"] = c.Args["verdict"]
 		return run.Command{Verb: run.DoubtVerb, Step: c.Args["step"], Reason: c.Options["reason"], Values: in}
 	case "appoint":
-		return run.Command{Verb: run.AppointVerb, Role: c.Args["role"], To: people.PersonID(c.Args["person"])}
+		cmd := run.Command{Verb: run.AppointVerb, Role: c.Args["role"], To: people.PersonID(c.Args["person"])}
+		if c.Options["remove"] != "" {
+			cmd.Values = map[string]any{"remove": true}
+		}
+		return cmd
 	case "hand-over":
 		return run.Command{Verb: run.HandOverVerb, To: people.PersonID(c.Args["person"])}
 	case "lock take":

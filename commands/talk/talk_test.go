@@ -64,6 +64,7 @@ func TestParserMapsCommandsToInputs(t *testing.T) {
 		"done 2019.01 upload http://a b":                        {"2019.01", run.Answer{Step: "upload", Values: map[string]any{"evidence": "http://a b"}}},
 		"doubt 2019.01 upload happened url=x":                   {"2019.01", run.Command{Verb: run.DoubtVerb, Step: "upload", Values: map[string]any{"answer": "happened", "url": "x"}}},
 		"appoint grace coordinator 2019.01":                     {"2019.01", run.Command{Verb: run.AppointVerb, Role: "coordinator", To: "grace"}},
+		"appoint grace coordinator 2019.01 --remove":            {"2019.01", run.Command{Verb: run.AppointVerb, Role: "coordinator", To: "grace", Values: map[string]any{"remove": true}}},
 		"hand-over 2019.01 grace":                               {"2019.01", run.Command{Verb: run.HandOverVerb, To: "grace"}},
 		`lock take repo/lava --from 1.0 --for 2.0 --reason "r"`: {"1.0", run.Command{Verb: run.YieldVerb, Lock: "repo/lava", First: "2.0", Reason: "r"}},
 		`release hold 1.0 --now --reason "r"`:                   {"1.0", run.Command{Verb: run.HoldVerb, Now: true, Reason: "r"}},
@@ -130,6 +131,9 @@ func TestAnswersGolden(t *testing.T) {
 	ask := func(who, text string) { fmt.Fprintf(&b, "%s> %s\n%s\n\n", who, text, w.say(who, text)) }
 	ask("ada", "release 2019.01 --plan")
 	ask("ada", "release 2019.01")
+	for _, text := range []string{"approve", "approve 2019.01", "approve 2019.01 go", "approve 2019.01 goo", "aprove", "release", "release why"} {
+		ask("grace", text)
+	}
 	ask("ada", `answer 2019.01 notes headline="Faster boot"`)
 	ask("grace", "approve 2019.01 go")
 	for _, text := range []string{"release list", "release show 2019.01", "release show 2019.01 build", "release why 2019.01", "release why 2019.01 go", "release who 2019.01",
@@ -163,9 +167,22 @@ func TestFreezesOfOthersStand(t *testing.T) {
 	for _, text := range []string{`freeze end audit --reason "no need"`,
 		`freeze add audit --from 2018-01-01 --until 2018-01-02 --reason "no need"`,
 		`freeze add other --from 2019-01-01 --until 2019-02-01 --project glass --reason "for fun"`} {
-		if got := w.say("ada", text); !strings.Contains(got, "takes the role") {
+		if got := w.say("ada", text); !strings.Contains(got, "takes the role") && !strings.Contains(got, "a freeze of all projects is an admin's") {
 			t.Errorf("%s: %s", text, got)
 		}
+	}
+	w.say("root", `freeze add christmas --from 2019-01-01 --until 2020-01-06 --reason "nobody is here"`)
+	for _, text := range []string{`freeze end christmas --reason "I am here"`, `freeze add all --from 2018-01-01 --until 2018-01-02 --reason "no need"`,
+		`freeze add christmas --from 2018-01-01 --until 2018-01-02 --project lava --reason "I am here"`} {
+		if got := w.say("ada", text); !strings.Contains(got, "a freeze of all projects is an admin's of all of them") {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	if got := w.say("ada", "freeze list lava"); !strings.Contains(got, "christmas (release): from 2019-01-01") {
+		t.Errorf("the freeze of all is not as it was: %s", got)
+	}
+	if got := w.say("root", `freeze add bookworm --from 2019-01-01 --until 2019-02-01 --calendar debian --reason "the archive"`) + w.say("ada", "freeze list"); !strings.Contains(got, "bookworm (debian)") {
+		t.Errorf("a calendar: %s", got)
 	}
 	if got := w.say("ada", "freeze list glass"); !strings.Contains(got, "audit (release/glass): from 2019-01-01") {
 		t.Errorf("the freeze is not as it was: %s", got)

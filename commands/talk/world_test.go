@@ -102,7 +102,7 @@ func (s shelf) Check(name string, _ []byte) (*playbook.Playbook, error) {
 type projects struct{}
 
 func (projects) Project(name string) (engine.Project, bool) {
-	return engine.Project{Name: name, Profile: map[string]any{"name": name}, Places: []engine.Place{{Source: "chat", ID: "lava"}}}, name == "lava"
+	return engine.Project{Name: name, Profile: map[string]any{"name": name}, Places: []engine.Place{{Source: "chat", ID: "lava"}}}, name == "lava" || name == "glass"
 }
 func (projects) Home(engine.Place) string { return "lava" }
 func (projects) Names() []string          { return []string{"lava"} }

@@ -149,7 +149,7 @@ func (r *Room) Message(id string) (m Message, err error) {
 // Messages reads up to limit messages of a channel that are newer than the message since ("" for
 // the beginning), oldest first.
 func (r *Room) Messages(channel, since string, limit int) ([]Message, error) {
-	if err := CheckChannel(channel); err != nil {
+	if err := checkPlace(channel); err != nil {
 		return nil, err
 	}
 	from := []byte{}

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -319,7 +320,7 @@ func nextID(tx *bbolt.Tx, now time.Time) (string, error) {
 
 func (d Draft) check() error {
 	const op = "console.post"
-	if err := CheckChannel(d.Channel); err != nil {
+	if err := checkPlace(d.Channel); err != nil {
 		return err
 	}
 	switch {
@@ -357,6 +358,24 @@ func CheckChannel(name string) error {
 		return errs.E("console.channel", errs.Invalid, fmt.Errorf("%q is not the name of a channel", clip(name))).Hint("Write small letters, digits and -, e.g. releases.")
 	}
 	return nil
+}
+
+// Mine names the direct room of whoever says it, in requests of the socket.
+const Mine = "@me"
+
+// DirectRoom is the channel that only the bot and the person read. Ids of persons have the letters
+// of channels.
+func DirectRoom(person string) string { return "@" + person }
+
+// IsDirect reports whether a channel is the direct room of a person.
+func IsDirect(channel string) bool { return strings.HasPrefix(channel, "@") }
+
+// checkPlace tells whether name can be a channel or a direct room.
+func checkPlace(name string) error {
+	if person, direct := strings.CutPrefix(name, "@"); direct && CheckChannel(person) == nil {
+		return nil
+	}
+	return CheckChannel(name)
 }
 
 func clip(s string) string {

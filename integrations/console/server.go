@@ -30,6 +30,10 @@ type Server struct {
 	// others a channel's messages do not exist.
 	Visible func(account, channel string) bool
 
+	// Direct is the direct room of an account, "" if it has none; nil means that nobody has one.
+	// [Mine] stands for it. A direct room does not exist for anybody else.
+	Direct func(account string) string
+
 	// ManyPeople lets a request say "as": NAME and be the account console:NAME. It is for
 	// demonstrations: whoever can open the socket can be anybody.
 	ManyPeople bool
@@ -192,7 +196,30 @@ func (s *Server) actor(account, as string) (string, error) {
 	return "console:" + as, nil
 }
 
+// place is the channel that a request names, if the account may see it.
+func (s *Server) place(account, channel string) (string, error) {
+	gone := func() (string, error) {
+		return "", errs.E("console.channel", errs.NotFound, fmt.Errorf("there is no channel %s", clip(channel)))
+	}
+	if channel == Mine {
+		if s.Direct == nil || s.Direct(account) == "" {
+			return gone()
+		}
+		return s.Direct(account), nil
+	}
+	if err := checkPlace(channel); err != nil {
+		return "", err
+	}
+	if !s.sees(account, channel) {
+		return gone()
+	}
+	return channel, nil
+}
+
 func (s *Server) sees(account, channel string) bool {
+	if IsDirect(channel) {
+		return s.Direct != nil && s.Direct(account) == channel
+	}
 	return s.Visible == nil || s.Visible(account, channel)
 }
 
@@ -227,13 +254,11 @@ func (s *Server) do(ctx context.Context, account string, q Request) (any, error)
 }
 
 func (s *Server) say(ctx context.Context, account string, q Request) (Message, error) {
-	if err := CheckChannel(q.Channel); err != nil {
+	channel, err := s.place(account, q.Channel)
+	if err != nil {
 		return Message{}, err
 	}
-	if !s.sees(account, q.Channel) {
-		return Message{}, errs.E("console.say", errs.NotFound, fmt.Errorf("there is no channel %s", q.Channel))
-	}
-	m, created, err := s.Room.Post(Draft{Key: "say/" + account + "/" + q.ID, Channel: q.Channel, Thread: q.Thread, Author: account, Text: q.Text})
+	m, created, err := s.Room.Post(Draft{Key: "say/" + account + "/" + q.ID, Channel: channel, Thread: q.Thread, Author: account, Text: q.Text})
 	if err != nil {
 		return Message{}, err
 	}
@@ -300,7 +325,7 @@ func (s *Server) show(account, id string) (Shown, error) {
 // watch begins to stream. The client is cut when it does not read.
 func (c *conn) watch(ctx context.Context, wg *sync.WaitGroup, cut func(), account string, q Request) (began bool, err error) {
 	if q.Channel != "" {
-		if err := CheckChannel(q.Channel); err != nil {
+		if q.Channel, err = c.s.place(account, q.Channel); err != nil {
 			return false, c.send(refusal(q.ID, err))
 		}
 	}

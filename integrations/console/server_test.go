@@ -198,7 +198,7 @@ func TestSayReactShow(t *testing.T) {
 	if raw, err := grace.Runs(ctx); err != nil || !strings.Contains(string(raw), `"name":"runs"`) {
 		t.Errorf("%s, %v", raw, err)
 	}
-	if _, err := grace.Query(ctx, "nothing", map[string]string{"run": "x"}); !errs.Is(err, errs.NotFound) || errs.Text(err) != `there is no run "x". Did you mean 2019.01?` {
+	if _, err := grace.Query(ctx, "nothing", map[string]string{"run": "x"}); !errs.Is(err, errs.NotFound) || errs.Text(err) != `there is no run "x"; did you mean 2019.01?` {
 		t.Errorf("%v", err)
 	}
 	if _, err := grace.Query(ctx, "secret", nil); err == nil || strings.Contains(err.Error(), "Type") {

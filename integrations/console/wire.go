@@ -137,12 +137,9 @@ func parse(raw []byte) (Request, error) {
 }
 
 func refusal(id string, err error) Answer {
-	e := &WireError{Kind: errs.KindOf(err).String(), Text: errs.Text(err), Hint: errs.HintOf(err)}
-	if e.Hint != "" {
-		e.Text = strings.TrimSuffix(e.Text, ". "+e.Hint)
-	}
+	e := &WireError{Kind: errs.KindOf(err).String(), Text: errs.Cause(err), Hint: errs.HintOf(err)}
 	if k := errs.KindOf(err); k == errs.Other || k == errs.Internal {
-		e.Text, e.Hint = "something went wrong inside slipway", "The log says more."
+		e.Text, e.Hint = "something went wrong inside slipway", "the log says more"
 	}
 	return Answer{ID: id, Error: e}
 }

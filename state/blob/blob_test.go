@@ -234,11 +234,11 @@ func TestFailingDisk(t *testing.T) {
 		kind  errs.Kind
 		words string
 	}{
-		{"full", "/tmp/put-", syscall.ENOSPC, errs.Full, "Make room"},
-		{"over quota", "/tmp/put-", syscall.EDQUOT, errs.Full, "Make room"},
+		{"full", "/tmp/put-", syscall.ENOSPC, errs.Full, "make room"},
+		{"over quota", "/tmp/put-", syscall.EDQUOT, errs.Full, "make room"},
 		{"broken", "/tmp/put-", syscall.EIO, errs.Unavailable, "input/output error"},
 		{"read-only", "/tmp/put-", syscall.EROFS, errs.Denied, "permission to read and write"},
-		{"broken folder", "/sha256/ba", syscall.EIO, errs.Doubtful, "Check the disk"},
+		{"broken folder", "/sha256/ba", syscall.EIO, errs.Doubtful, "check the disk"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "blobs")
@@ -264,14 +264,14 @@ func TestFailingDisk(t *testing.T) {
 func TestOpenTellsWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	_, err := blob.Open(filepath.Join(dir, "missing", "blobs"), blob.Options{})
-	wantKind(t, err, errs.NotFound, "Create the folder")
+	wantKind(t, err, errs.NotFound, "create the folder")
 	_, err = blob.Open(filepath.Join(dir, "blobs"), blob.Options{ReadOnly: true})
 	wantKind(t, err, errs.NotFound)
 	if got := files(t, dir); len(got) != 0 {
 		t.Errorf("opening for reading made %v", got)
 	}
 	_, err = blob.Open(filepath.Join(dir, "blobs"), blob.Options{BeforeSync: func(string) error { return os.ErrPermission }})
-	wantKind(t, err, errs.Denied, "Give it to the user")
+	wantKind(t, err, errs.Denied, "give it to the user")
 	open(t, filepath.Join(dir, "blobs"), blob.Options{}) // the lock was let go
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

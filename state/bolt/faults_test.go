@@ -86,7 +86,7 @@ func TestFullDiskIsReadOnlyUntilThereIsRoom(t *testing.T) {
 	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, &os.PathError{Op: "write", Path: path, Err: syscall.ENOSPC},
 		errors.New("file resize error: no space left on device")} {
 		before.set(full)
-		wantKind(t, db.Commit(background, putOf("a", "2")), errs.Full, "no room", path, "Make room")
+		wantKind(t, db.Commit(background, putOf("a", "2")), errs.Full, "no room", path, "make room")
 		want(t, db, "a", "1")
 	}
 	if err := db.Commit(background, putOf("a", "3")); err != nil {
@@ -225,7 +225,7 @@ func TestOpenRefusesWhatIsNotOurs(t *testing.T) {
 	refused(raw("newer.db", "meta", "format", "2"), errs.Invalid, "newer slipway", "restore a backup")
 	refused(raw("other.db", "things", "a", "b"), errs.Invalid, "not of slipway")
 	refused(raw("odd.db", "meta", "format", "one"), errs.Invalid, "not of slipway")
-	refused(filepath.Join(dir, "missing", "slipway.db"), errs.NotFound, "Create the folder")
+	refused(filepath.Join(dir, "missing", "slipway.db"), errs.NotFound, "create the folder")
 	text := filepath.Join(dir, "text.db")
 	if err := os.WriteFile(text, bytes.Repeat([]byte("no database\n"), 4000), 0o600); err != nil {
 		t.Fatal(err)

@@ -29,6 +29,9 @@ var parkedYAML []byte
 //go:embed ledger.yaml
 var ledgerYAML []byte
 
+//go:embed builds.yaml
+var buildsYAML []byte
+
 const project = "lava"
 
 // house is an engine on a store on disk, with people and trivial actions around it.
@@ -60,7 +63,7 @@ func open(ctx context.Context, dir string, o options) (h *house, err error) {
 		if o.set, err = bounds(); err != nil {
 			return nil, err
 		}
-		o.sources = map[string][]byte{"gate.yaml": gateYAML, "parked.yaml": parkedYAML, "ledger.yaml": ledgerYAML}
+		o.sources = map[string][]byte{"gate.yaml": gateYAML, "parked.yaml": parkedYAML, "ledger.yaml": ledgerYAML, "builds.yaml": buildsYAML}
 		o.known = playbook.Known{Profile: action.Obj(action.Field{Name: "name", Type: action.Type{Kind: action.String}})}
 		for _, b := range o.set {
 			o.known.Contracts = append(o.known.Contracts, b.Contract)
@@ -248,8 +251,12 @@ func (deed) Do(_ context.Context, _ action.Key, in deedIn) (deedOut, error) {
 
 func bounds() ([]action.Bound, error) {
 	var out []action.Bound
-	for _, name := range []string{"bench.first", "bench.second", "bench.third"} {
-		b, err := action.Of(action.Contract{Name: name, Version: 1, Policy: action.Keyed, Doc: "for measuring"}, deed{})
+	for _, name := range []string{"bench.first", "bench.second", "bench.third", "bench.build"} {
+		c := action.Contract{Name: name, Version: 1, Policy: action.Keyed, Doc: "for measuring"}
+		if name == "bench.build" {
+			c.Job = buildKind
+		}
+		b, err := action.Of(c, deed{})
 		if err != nil {
 			return nil, errs.E("bench", errs.Internal, err)
 		}

@@ -134,6 +134,9 @@ func measureLedger(ctx context.Context, dir string, t *table, rows, moves int) (
 		if err != nil {
 			return err
 		}
+		if err := measureBuilds(ctx, filepath.Join(dir, "builds"), t, rows, moves); err != nil {
+			return err
+		}
 		t.note("size of the database", fmt.Sprintf("%.0f MiB", float64(info.Size())/(1<<20)))
 		t.note("peak memory of the process, pages of the database included", fmt.Sprintf("%d MiB", peak>>10))
 		return y.sound(ctx)

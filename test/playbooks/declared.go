@@ -140,6 +140,8 @@ func rebuilds() []action.Contract {
 			"archive string, selection digest, priorities list(string)", "count int", classes("incomplete")),
 		contract("wanna.summary", action.Read, "Sums up the ledgers of stages: by state, by reason, with links to the logs.",
 			"runs list(string), archive string", "text string, url string, digest digest, built int, total int"),
+		contract("wanna.installable", action.Read, "Reads whether the archive has what a package waits for.",
+			"archive string, needs string", "satisfied bool", watched),
 		contract("job.sbuild", action.Keyed, "Builds a source package in a clean chroot on a leased builder.",
 			"stage int, package string, version version, dsc digest, archive string, binaries old|current, architecture string, toolchain string, flags string",
 			"changes digest, files list(digest), log digest, builder string", job("sbuild"),

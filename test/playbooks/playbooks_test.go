@@ -126,7 +126,7 @@ func TestTheCheckIsNoFormality(t *testing.T) {
 		{"rollout", "closes: infra-lead", "closes: infra-leader"},
 		{"instance", "undo: [switch]", "undo: [tell]"},
 		{"rebuild", "needs: [publish, contents]", "needs: [contents]"},
-		{"rebuild-stage", "dep_wait: {times: 50, after: 1h}", "depwait: {times: 50, after: 1h}"},
+		{"rebuild-stage", "dep_wait: {to: dep_wait,", "depwait: {to: dep_wait,"},
 		{"release-publish", "needs: [publish, stage]", "needs: [stage]"},
 	} {
 		src := strings.Replace(string(all[cut.book].Source), cut.from, cut.to, 1)

@@ -159,6 +159,9 @@ func reviewed() map[string]string {
 		"go: drop need checklist":                 "payload comes after commit, and that after checklist",
 		"payload: redirect need version to stamp": "the same: commit comes after both",
 		"go: redirect need checklist to stamp":    "the same: changelog needs stamp, and payload comes after it",
+		"notes: redirect need log to stamp":       "the same: checklist needs log",
+		"sent: drop when":                         "a rehearsal has a tag made by hand; the stories have releases without one",
+		"announce: drop when":                     "a rehearsal mails; the stories have a release that was announced by hand",
 		"notes: drop need log":                    "checklist needs log, so notes still come after it",
 	}
 }

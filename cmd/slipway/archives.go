@@ -1,0 +1,80 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"slipway/bot/errs"
+	"slipway/integrations/aptrepo"
+	"slipway/integrations/openpgp"
+)
+
+// archives are the APT archives of the configuration, opened.
+type archives map[string]aptrepo.Configured
+
+// openArchives opens every archive where it lives. Nothing is written before the first release.
+func openArchives(c *config) (archives, error) {
+	all := archives{}
+	for _, name := range sortedKeys(c.Archives) {
+		a := c.Archives[name]
+		place, err := a.open()
+		if err != nil {
+			return nil, errs.E("serve", errs.KindOf(err), fmt.Errorf("the archive %s: %s", name, errs.Cause(err))).Hint("%s", errs.HintOf(err))
+		}
+		all[name] = aptrepo.Configured{Place: place, Address: a.Address, Keyring: []byte(a.PublicKeys), Keys: a.Keys, Suites: a.Suites}
+	}
+	return all, nil
+}
+
+func (a archiveConfig) open() (aptrepo.Place, error) {
+	return aptrepo.Open(a.Root, aptrepo.Options{}, a.Suites...)
+}
+
+// archiveActions are the actions on them. apt gets its roots below the state folder.
+func archiveActions(c *config, contents aptrepo.Contents, now func() time.Time) (*aptrepo.Actions, error) {
+	all, err := openArchives(c)
+	if err != nil {
+		return nil, err
+	}
+	return &aptrepo.Actions{
+		Archives:   func(name string) (aptrepo.Configured, bool) { a, ok := all[name]; return a, ok },
+		Names:      func() []string { return sortedKeys(all) },
+		Contents:   contents,
+		Signatures: assembler{},
+		Client:     aptrepo.Client{Dir: filepath.Join(c.State, "apt")},
+		Now:        now,
+	}, nil
+}
+
+// assembler makes the signed files of a Release of what the signers returned.
+type assembler struct{}
+
+// Assemble joins the signatures of all keys, and reads what came out as a client does.
+func (assembler) Assemble(release []byte, inline, detached [][]byte, keyring []byte, keys []string, now time.Time) (inRelease, releaseGPG []byte, err error) {
+	if len(inline) == 0 {
+		return nil, nil, errs.E("archive.sign", errs.Denied, errors.New("there is none"))
+	}
+	if inRelease, err = openpgp.AssembleInRelease(release, inline...); err != nil {
+		return nil, nil, err
+	}
+	if releaseGPG, err = openpgp.AssembleDetached(detached...); err != nil {
+		return nil, nil, err
+	}
+	certs, err := openpgp.ReadCertificates(keyring)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy := openpgp.Policy{Certificates: certs, Allowed: keys}
+	got, _, err := openpgp.VerifyInRelease(inRelease, policy, keys, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !bytes.Equal(got, release) {
+		return nil, nil, errs.E("archive.sign", errs.Denied, errors.New("they are of another Release"))
+	}
+	_, err = openpgp.VerifyReleaseGPG(release, releaseGPG, policy, keys, now)
+	return inRelease, releaseGPG, err
+}
