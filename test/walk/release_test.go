@@ -4,6 +4,7 @@ package walk
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,7 +12,10 @@ import (
 	"slipway/bot/engine"
 	"slipway/bot/playbook"
 	"slipway/bot/rehearse"
+	"slipway/bot/run"
 	"slipway/commands/release"
+	"slipway/integrations/aptrepo"
+	"slipway/integrations/debian"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
@@ -42,6 +46,9 @@ func contracts(t testing.TB) []action.Contract {
 	add(localci.Bind(nil, nil))
 	one(mail.NewAnnounce(nil, nil, 0).Bind())
 	one(signing.NewTag(nil, func() time.Time { return time.Time{} }).Bind())
+	one(signing.NewRelease(nil, func() time.Time { return time.Time{} }).Bind())
+	add((&aptrepo.Actions{}).Bind())
+	add(debian.Bind(nil))
 	set, err := action.NewSet(bounds...)
 	if err != nil {
 		t.Fatal(err)
@@ -62,12 +69,24 @@ func profileType() action.Type {
 	return action.Obj(fields...)
 }
 
+// profile is a project without an archive.
 func profile() map[string]any {
 	return map[string]any{"name": "lava", "remote": "/srv/git/lava.git", "branch": "master", "tag_pattern": "20*", "scheme": "calendar",
 		"changelog": "debian/changelog", "package": "lava", "suite": "unstable", "tagger": "Release Team <release@example.org>",
 		"release_key": "0123456789ABCDEF0123456789ABCDEF01234567", "public_key": "key", "channel": "#lava",
 		"broadcast": []any{"#lava", "#announce"}, "mail_from": "Release Team <release@example.org>",
-		"mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"}}
+		"mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"},
+		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "daily_suites": []any{}, "architectures": []any{},
+		"build": []any{}, "lintian": "off"}
+}
+
+// archived is a project with an archive, of one suite and one key.
+func archived() map[string]any {
+	p := profile()
+	p["archive"], p["archive_address"], p["archive_keys"] = "lava", "https://apt.example.org", []any{"AB01234567890123456789012345678901234567"}
+	p["suites"], p["daily_suites"], p["architectures"] = []any{"stable"}, []any{"daily"}, []any{"amd64"}
+	p["build"], p["lintian"] = []any{"slipway", "package", "build"}, "report"
+	return p
 }
 
 func known(t testing.TB) playbook.Known {
@@ -98,7 +117,7 @@ func load(file string, src []byte, k playbook.Known) (p *playbook.Playbook, refu
 }
 
 func options(p *playbook.Playbook, k playbook.Known) rehearse.Options {
-	return rehearse.Options{Playbook: p, Contracts: k.Contracts, Project: "lava", Profile: profile(),
+	return rehearse.Options{Playbook: p, Contracts: k.Contracts, Project: "lava", Profile: archived(),
 		Inputs: map[string]any{"version": "2019.01"}}
 }
 
@@ -112,18 +131,29 @@ func bundled(t testing.TB) (*playbook.Playbook, playbook.Known) {
 	return p, k
 }
 
+// TestRehearsalOfARelease takes the good way of a project with an archive, where every step is
+// done, and of one without, where those of packages are skipped.
 func TestRehearsalOfARelease(t *testing.T) {
 	p, k := bundled(t)
-	r, err := rehearse.Rehearse(options(p, k))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Outcome != "done" {
-		t.Fatalf("the good way ends as %s: %s", r.Outcome, r.Reason)
-	}
-	for _, e := range r.Ends {
-		if e.Status != "done" {
-			t.Errorf("%s is %s", e.Step, e.Status)
+	packages := []string{"trial_build", "trial_built", "package", "packaged", "artifacts", "packages", "stage", "switch", "seen"}
+	for _, with := range []map[string]any{archived(), profile()} {
+		o := options(p, k)
+		o.Profile = with
+		r, err := rehearse.Rehearse(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Outcome != "done" {
+			t.Fatalf("the good way with the archive %q ends as %s: %s", with["archive"], r.Outcome, r.Reason)
+		}
+		for _, e := range r.Ends {
+			want := run.Done
+			if with["archive"] == "" && slices.Contains(packages, e.Step) {
+				want = run.Skipped
+			}
+			if e.Status != want {
+				t.Errorf("with the archive %q, %s is %s", with["archive"], e.Step, e.Status)
+			}
 		}
 	}
 }

@@ -3,17 +3,19 @@ package walk
 import (
 	"os"
 	"testing"
+	"time"
 
 	"slipway/bot/rehearse"
 )
 
 func walkAll(t *testing.T, name string, o rehearse.Options, b rehearse.Bounds) rehearse.Stats {
 	t.Helper()
+	t0 := time.Now()
 	stats, violations, err := rehearse.Walk(o, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%s: %s", name, stats)
+	t.Logf("%s: %s, %s", name, stats, time.Since(t0))
 	for _, v := range violations {
 		t.Errorf("%s: %s", name, v)
 	}
