@@ -151,8 +151,8 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 		return madeEntry(in.Before, v)
 	}
 	if last, _, err := ParseEntry(in.Before); err == nil {
-		if w, err := ParseDebianVersion(last.Version); err == nil && w.Epoch > 0 { // whoever has one keeps it for ever
-			entry.Version = strconv.Itoa(w.Epoch) + ":" + entry.Version
+		if w, err := version.Parse(last.Version); err == nil && w.Epoch != "" { // whoever has one keeps it for ever
+			entry.Version = w.Epoch + ":" + entry.Version
 		}
 	}
 	if _, err := Prepend(in.Before, entry); err != nil {
@@ -169,7 +169,7 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 func madeEntry(changelog string, v Version) (ChangelogOut, error) {
 	text := ""
 	if e, rest, err := ParseEntry(changelog); err == nil {
-		if w, err := ParseDebianVersion(e.Version); err == nil && version.ComparePart(w.Upstream, v.Upstream()) == 0 {
+		if w, err := version.Parse(e.Version); err == nil && version.ComparePart(w.Upstream, v.Upstream()) == 0 {
 			text = strings.TrimLeft(strings.TrimSuffix(changelog, rest), "\n")
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/version"
 )
 
 // Entry is one entry of a Debian changelog (Debian Policy 4.4, deb-changelog(5)).
@@ -78,7 +79,7 @@ func (e Entry) Check() error {
 	if !sourceName.MatchString(e.Source) {
 		return bad("Use lower-case letters, digits, plus, minus and points, two at least", "%q is not the name of a source package", shorten(e.Source))
 	}
-	if _, err := ParseDebianVersion(e.Version); err != nil {
+	if _, err := version.Parse(e.Version); err != nil {
 		return err
 	}
 	if !distName.MatchString(e.Distribution) {
@@ -230,11 +231,11 @@ func Prepend(changelog string, e Entry) (string, error) {
 			return "", errs.E("release.changelog", errs.Invalid, fmt.Errorf("the changelog is of %s, the entry of %s", last.Source, e.Source)).
 				Hint("Name the source package %s in the project's profile", last.Source)
 		}
-		v, err := ParseDebianVersion(e.Version)
+		v, err := version.Parse(e.Version)
 		if err != nil {
 			return "", err
 		}
-		w, err := ParseDebianVersion(last.Version)
+		w, err := version.Parse(last.Version)
 		if err != nil {
 			return "", err
 		}

@@ -48,3 +48,7 @@ func wrap(text string, width, first, rest int) []string {
 	}
 	return lines
 }
+
+func isAlnum(c rune) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"slipway/bot/errs"
+	"slipway/bot/version"
 
 	"pgregory.net/rapid"
 )
@@ -117,14 +118,14 @@ func TestDpkgOrder(t *testing.T) {
 		{"0:1.0", "=", "1.0"},
 		{"1.9", "<", "1.10"},
 	} {
-		v, err := ParseDebianVersion(pair[0])
+		v, err := version.Parse(pair[0])
 		if pair[1] == "!" {
 			if !errs.Is(err, errs.Invalid) {
 				t.Errorf("%q: got %v, %v", pair[0], v, err)
 			}
 			continue
 		}
-		w, err2 := ParseDebianVersion(pair[2])
+		w, err2 := version.Parse(pair[2])
 		if err != nil || err2 != nil {
 			t.Errorf("%v: %v, %v", pair, err, err2)
 			continue
@@ -142,10 +143,10 @@ func debianVersions() *rapid.Generator[string] {
 
 func TestDpkgOrderIsAnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var v [3]DebianVersion
+		var v [3]version.Version
 		for i := range v {
 			var err error
-			if v[i], err = ParseDebianVersion(debianVersions().Draw(t, "version")); err != nil {
+			if v[i], err = version.Parse(debianVersions().Draw(t, "version")); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -160,7 +161,7 @@ func TestDpkgOrderIsAnOrder(t *testing.T) {
 		if v[0].Revision == "" && with.Compare(v[0]) >= 0 {
 			t.Fatalf("%v does not sort below %v", with, v[0])
 		}
-		if again, err := ParseDebianVersion(v[0].String()); err != nil || again.Compare(v[0]) != 0 {
+		if again, err := version.Parse(v[0].String()); err != nil || again.Compare(v[0]) != 0 {
 			t.Fatalf("%v reads back as %v, %v", v[0], again, err)
 		}
 	})
@@ -175,8 +176,8 @@ func TestDpkgAgrees(t *testing.T) {
 	gen := debianVersions()
 	for i := range 60 {
 		a, b := gen.Example(i), gen.Example(i+1000)
-		v, _ := ParseDebianVersion(a)
-		w, _ := ParseDebianVersion(b)
+		v, _ := version.Parse(a)
+		w, _ := version.Parse(b)
 		op := map[int]string{-1: "lt", 0: "eq", 1: "gt"}[v.Compare(w)]
 		if err := exec.Command(dpkg, "--compare-versions", a, op, b).Run(); err != nil {
 			t.Errorf("dpkg does not say that %s %s %s", a, op, b)
@@ -277,7 +278,7 @@ func FuzzParseVersion(f *testing.F) {
 			if v.Text != text || strings.HasPrefix(text, "-") {
 				t.Fatalf("%q was accepted as %q", text, v.Text)
 			}
-			if _, err := ParseDebianVersion(v.Debian(1)); err != nil {
+			if _, err := version.Parse(v.Debian(1)); err != nil {
 				t.Fatalf("%q makes a package version that dpkg refuses: %v", text, err)
 			}
 		}

@@ -2,6 +2,7 @@ package debian
 
 import (
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,8 +30,7 @@ func readAr(r io.ReaderAt, size int64) ([]Member, error) {
 	if size < int64(len(arMagic)) || readAt(r, head[:len(arMagic)], 0) != nil || string(head[:len(arMagic)]) != arMagic {
 		return bad("is no ar archive")
 	}
-	var members []Member
-	seen := map[string]bool{}
+	members := make([]Member, 0, 4)
 	for at := int64(len(arMagic)); at < size; {
 		if len(members) == arMaxMembers {
 			return bad("has more than %d members", arMaxMembers)
@@ -54,10 +54,9 @@ func readAr(r io.ReaderAt, size int64) ([]Member, error) {
 		if n > size-at {
 			return bad("ends inside its member %s", name)
 		}
-		if seen[name] {
+		if slices.ContainsFunc(members, func(m Member) bool { return m.Name == name }) {
 			return bad("has the member %s twice", name)
 		}
-		seen[name] = true
 		members = append(members, Member{Name: name, Offset: at, Size: n})
 		at += n
 		if n%2 == 1 && at < size {

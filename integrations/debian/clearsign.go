@@ -131,3 +131,7 @@ func plainText(what string, data []byte) (text []byte, signed bool, err error) {
 	c, err := Unsign(what, data)
 	return c.Text, true, err
 }
+
+func alnum(c rune) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}

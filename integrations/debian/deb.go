@@ -3,6 +3,7 @@ package debian
 import (
 	"archive/tar"
 	"bufio"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,19 @@ type Deb struct {
 // plain or compressed with gzip, xz or zstd, and members whose names begin with an underscore.
 // Errors are of kind Invalid unless r fails.
 func ReadDeb(r io.ReaderAt, size int64) (Deb, error) {
+	var d DebReader
+	return d.Read(r, size)
+}
+
+// DebReader reads many packages, one after the other, as [ReadDeb] does. It uses the memory for
+// decompressing again, which costs more than all else in small packages. The zero value is ready.
+type DebReader struct {
+	gzip gzip.Reader
+	in   *bufio.Reader
+}
+
+// Read is [ReadDeb]. What it returns stays as it is when the next package is read.
+func (dr *DebReader) Read(r io.ReaderAt, size int64) (Deb, error) {
 	bad := func(format string, args ...any) (Deb, error) {
 		return Deb{}, invalid("deb", "Build the package again with dpkg-deb", "the package "+format, args...)
 	}
@@ -74,7 +88,7 @@ func ReadDeb(r io.ReaderAt, size int64) (Deb, error) {
 	if len(want) > 0 {
 		return bad("has no %s", want[0])
 	}
-	if err := d.readControl(r); err != nil {
+	if err := d.readControl(dr, r); err != nil {
 		return Deb{}, err
 	}
 	return d, nil
@@ -89,18 +103,23 @@ func (d Deb) member(base string) Member {
 	return Member{}
 }
 
-func (d *Deb) readControl(r io.ReaderAt) error {
+func (d *Deb) readControl(dr *DebReader, r io.ReaderAt) error {
 	bad := func(format string, args ...any) error {
 		return invalid("deb", "Build the package again with dpkg-deb", format, args...)
 	}
-	z, err := unpack(r, d.member("control.tar"), "control.tar", maxControlTar)
+	z, err := unpack(r, d.member("control.tar"), "control.tar", maxControlTar, &dr.gzip)
 	if err != nil {
 		return err
 	}
 	defer z.Close()
+	if dr.in == nil {
+		dr.in = bufio.NewReaderSize(z, 16<<10)
+	} else {
+		dr.in.Reset(z)
+	}
 	seen := map[string]bool{}
 	var control []byte
-	err = eachEntry(z, "control.tar", func(h *tar.Header, body io.Reader) error {
+	err = eachEntry(dr.in, "control.tar", func(h *tar.Header, body io.Reader) error {
 		if h.Typeflag == tar.TypeDir {
 			if h.Name != "" {
 				return bad("control.tar of the package has the directory %q", shorten(h.Name))
@@ -121,7 +140,8 @@ func (d *Deb) readControl(r io.ReaderAt) error {
 		if h.Size > maxControlFile {
 			return bad("the control file of the package is larger than %d bytes", maxControlFile)
 		}
-		control, err = io.ReadAll(body)
+		control = make([]byte, h.Size)
+		_, err := io.ReadFull(body, control)
 		return err
 	})
 	if err != nil {
@@ -138,8 +158,7 @@ func (d *Deb) readControl(r io.ReaderAt) error {
 
 // eachEntry reads a tar to its very end, so that the checksums of the compression count too.
 // Names come without "./" before and "/" after them; those that climb out are refused.
-func eachEntry(r io.Reader, what string, each func(h *tar.Header, body io.Reader) error) error {
-	in := bufio.NewReaderSize(r, 16<<10)
+func eachEntry(in *bufio.Reader, what string, each func(h *tar.Header, body io.Reader) error) error {
 	t := tar.NewReader(in)
 	for n := 0; ; n++ {
 		h, err := t.Next()
@@ -182,12 +201,12 @@ func tarError(what string, err error) error {
 // Contents calls each with the path of everything in the package that is no directory, as a
 // Contents index lists it: "usr/bin/hello". It reads the whole data.tar as a stream.
 func (d Deb) Contents(r io.ReaderAt, each func(path string) error) error {
-	z, err := unpack(r, d.member("data.tar"), "data.tar", maxDataTar)
+	z, err := unpack(r, d.member("data.tar"), "data.tar", maxDataTar, new(gzip.Reader))
 	if err != nil {
 		return err
 	}
 	defer z.Close()
-	return eachEntry(z, "data.tar", func(h *tar.Header, _ io.Reader) error {
+	return eachEntry(bufio.NewReaderSize(z, 16<<10), "data.tar", func(h *tar.Header, _ io.Reader) error {
 		if h.Typeflag == tar.TypeDir {
 			return nil
 		}

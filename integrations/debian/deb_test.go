@@ -3,8 +3,10 @@ package debian
 import (
 	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +148,36 @@ func TestHostilePackagesAreRefused(t *testing.T) {
 	}
 }
 
+// What is read does not depend on what was read before with the same memory, broken or not.
+func TestReaderOfManyPackages(t *testing.T) {
+	b := hello()
+	small := deb(t, b)
+	b.Scripts = append(b.Scripts, File{Path: "md5sums", Body: []byte(strings.Repeat("d41d8cd98f00b204e9800998ecf8427e  usr/bin/hello\n", 5000))})
+	packages := [][]byte{small, deb(t, b), small[:len(small)/2], small}
+	for _, at := range []int{140, 150, 170, 200, 260} { // within control.tar.gz
+		packages = append(packages, slices.Concat(small[:at], []byte{^small[at]}, small[at+1:]), small)
+	}
+	for _, c := range []Compression{XZ, Zstd, None, Gzip} {
+		b.Compress = c
+		packages = append(packages, deb(t, b))
+	}
+	var many DebReader
+	var got []Deb
+	for i, data := range packages {
+		want, wantErr := readDeb(data)
+		d, err := many.Read(bytes.NewReader(data), int64(len(data)))
+		if fmt.Sprint(err) != fmt.Sprint(wantErr) || !reflect.DeepEqual(d, want) {
+			t.Errorf("package %d: %v, %v; by itself %v, %v", i, d, err, want, wantErr)
+		}
+		got = append(got, d)
+	}
+	for i, data := range packages {
+		if want, _ := readDeb(data); !reflect.DeepEqual(got[i], want) {
+			t.Errorf("package %d changed while others were read", i)
+		}
+	}
+}
+
 func TestBombsAreRefused(t *testing.T) {
 	b := hello()
 	b.Files = []File{{Path: "big", Body: make([]byte, 1<<20)}}
@@ -157,7 +189,7 @@ func TestBombsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		read := func(most int64) error {
-			z, err := unpack(bytes.NewReader(data), d.member("data.tar"), "data.tar", most)
+			z, err := unpack(bytes.NewReader(data), d.member("data.tar"), "data.tar", most, new(gzip.Reader))
 			if err != nil {
 				return err
 			}

@@ -3,7 +3,9 @@ package debian
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -74,8 +76,16 @@ func FuzzReadDeb(f *testing.F) {
 		f.Add(deb(f, b))
 	}
 	f.Add(ar("debian-binary", "2.0\n", "control.tar", tarOf("./control", helloControl), "_x", "", "data.tar", ""))
+	first := deb(f, hello())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := readDeb(data)
+		var many DebReader
+		if _, err := many.Read(bytes.NewReader(first), int64(len(first))); err != nil {
+			t.Fatal(err)
+		}
+		if again, e := many.Read(bytes.NewReader(data), int64(len(data))); fmt.Sprint(e) != fmt.Sprint(err) || !reflect.DeepEqual(again, d) {
+			t.Fatalf("read after another package: %v, %v; by itself %v, %v", again, e, d, err)
+		}
 		if err != nil {
 			refusal(t, err)
 			return

@@ -261,6 +261,7 @@ func ParseParagraph(what string, data []byte) (Paragraph, error) {
 	r := NewReader(bytes.NewReader(data))
 	r.Name = what
 	r.buf = make([]byte, len(data)+1) // one more, to see the end
+	r.scratch, r.spans = make([]byte, 0, len(data)), make([]span, 0, 24)
 	p, err := r.Next()
 	if err == io.EOF {
 		return nil, invalid("deb822", "Check that this is the right file", "%s is empty", what)

@@ -17,8 +17,9 @@ import (
 const maxWindow = 128 << 20
 
 // unpack reads the member m, whose name begins with base, decompressed. Reading more than most
-// bytes fails: what is small on disk must not fill the memory or the time of the reader.
-func unpack(r io.ReaderAt, m Member, base string, most int64) (io.ReadCloser, error) {
+// bytes fails: what is small on disk must not fill the memory or the time of the reader. What
+// gunzip read before is forgotten.
+func unpack(r io.ReaderAt, m Member, base string, most int64, gunzip *gzip.Reader) (io.ReadCloser, error) {
 	section := io.NewSectionReader(r, m.Offset, m.Size)
 	var plain io.Reader
 	closer := func() {}
@@ -26,11 +27,10 @@ func unpack(r io.ReaderAt, m Member, base string, most int64) (io.ReadCloser, er
 	case "":
 		plain = section
 	case ".gz":
-		z, err := gzip.NewReader(section)
-		if err != nil {
+		if err := gunzip.Reset(section); err != nil {
 			return nil, packed(m.Name, err)
 		}
-		plain = z
+		plain = gunzip
 	case ".xz":
 		if err := checkXZ(section, m.Size, most); err != nil {
 			return nil, packed(m.Name, err)

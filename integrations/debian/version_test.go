@@ -12,10 +12,10 @@ import (
 
 func TestVersionsHaveParts(t *testing.T) {
 	for text, want := range map[string]Version{
-		"1":                    {"", "1", ""},
-		"2019.01-1":            {"", "2019.01", "1"},
-		"1:2.0~rc1-2-3ubuntu1": {"1", "2.0~rc1-2", "3ubuntu1"},
-		"0:1:2-3":              {"0", "1:2", "3"},
+		"1":                    {Epoch: "", Upstream: "1", Revision: ""},
+		"2019.01-1":            {Epoch: "", Upstream: "2019.01", Revision: "1"},
+		"1:2.0~rc1-2-3ubuntu1": {Epoch: "1", Upstream: "2.0~rc1-2", Revision: "3ubuntu1"},
+		"0:1:2-3":              {Epoch: "0", Upstream: "1:2", Revision: "3"},
 	} {
 		v, err := ParseVersion(text)
 		if err != nil || v != want || v.String() != text || v.Native() != (want.Revision == "") {

@@ -157,12 +157,6 @@ func (c command) run(ctx context.Context) error {
 	return cmd.Run()
 }
 
-// cannotStart reports that a program never ran.
-func cannotStart(err error) bool {
-	var exit *exec.ExitError
-	return err != nil && !errors.As(err, &exit)
-}
-
 func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // lastWords is the last line that a program wrote, for an error.

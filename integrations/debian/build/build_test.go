@@ -33,7 +33,7 @@ func want(t *testing.T, err error, status int, words ...string) {
 func TestABuildLeavesWhatItsChangesList(t *testing.T) {
 	w := newWorld(t)
 	w.makes(packages(t, "2019.01-1", false))
-	w.program("dpkg-buildpackage", "id -u >../who; cp ../who "+w.dir+"/temp/ 2>/dev/null; env | sort; ls -a . ..; cp "+w.dir+"/made/* ..; touch ../further")
+	w.program("dpkg-buildpackage", "env | sort; ls -a . ..; cp "+w.dir+"/made/* ..; touch ../further")
 	out, err := w.run(Request{Options: "parallel=2"})
 	want(t, err, StatusOK)
 	if out.Source != "harbour" || out.Version != "2019.01-1" || out.Changes != "harbour_2019.01-1_amd64.changes" {

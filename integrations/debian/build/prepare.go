@@ -133,14 +133,6 @@ func (j *job) prepare() (err error) {
 	if j.base, err = os.MkdirTemp(j.host.Temp, "slipway-build-"); err != nil {
 		return disk("no private folder can be made", err)
 	}
-	// sbuild looks into the folder with the numbers of another range of accounts.
-	mode := os.FileMode(0o700)
-	if j.q.With == Sbuild {
-		mode = 0o755
-	}
-	if err := os.Chmod(j.base, 0o711); err != nil {
-		return disk("the private folder cannot be opened", err)
-	}
 	up := j.entry.Package + "-" + strings.ReplaceAll(j.version.Upstream, ":", "_")
 	if !plainPart.MatchString(up) {
 		return fail(errs.Invalid, "Use letters, digits and the marks of versions", "%q cannot be the name of a folder", up)
@@ -149,12 +141,12 @@ func (j *job) prepare() (err error) {
 	j.tree, j.made = filepath.Join(j.work, up), j.work
 	dirs := []string{filepath.Join(j.base, "home"), filepath.Join(j.base, "tmp"), j.work, j.tree}
 	if j.q.With == Sbuild {
-		j.made = filepath.Join(j.work, "made")
+		j.made = filepath.Join(j.base, "made")
 		dirs = append(dirs, j.made)
 	}
 	for _, dir := range dirs {
-		if err := j.folder(dir, mode); err != nil {
-			return err
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return disk("the private folder cannot be made", err)
 		}
 	}
 	c := checkout{j.q.Source, j.owner}
@@ -175,27 +167,36 @@ func (j *job) prepare() (err error) {
 		return fail(errs.Full, "Make room on the disk of "+j.host.Temp, "a build needs %d MB at least, and %d MB are free", 2*size>>20, free>>20)
 	}
 	if j.quilt && !j.q.BinaryOnly || j.quilt && j.q.With == Sbuild {
-		return j.tarball(c)
+		if err := j.tarball(c); err != nil {
+			return err
+		}
+	}
+	return j.handOver(dirs)
+}
+
+// handOver gives the folders to the account that builds. Until then nobody else gets into them: what
+// still runs as that account from another build could put links where root writes.
+func (j *job) handOver(dirs []string) error {
+	mode := os.FileMode(0o700)
+	if j.q.With == Sbuild {
+		mode = 0o755 // it looks into them with the numbers of another range of accounts
+	}
+	for _, dir := range dirs {
+		err := os.Chmod(dir, mode)
+		if err == nil && j.who.become {
+			err = os.Lchown(dir, int(j.who.uid), int(j.who.gid))
+		}
+		if err != nil {
+			return disk("the private folder cannot be handed over", err)
+		}
+	}
+	if err := os.Chmod(j.base, 0o711); err != nil {
+		return disk("the private folder cannot be handed over", err)
 	}
 	return nil
 }
 
-func (j *job) folder(dir string, mode os.FileMode) error {
-	err := os.Mkdir(dir, mode)
-	if err == nil {
-		err = os.Chmod(dir, mode)
-	}
-	if err == nil && j.who.become {
-		err = os.Lchown(dir, int(j.who.uid), int(j.who.gid))
-	}
-	if err != nil {
-		return disk("the private folder cannot be made", err)
-	}
-	return nil
-}
-
-// edit writes the changelog entry and the source format of a build under another version. The
-// folder is still ours alone: nothing of the package has run.
+// edit writes the changelog entry and the source format of a build under another version.
 func (j *job) edit() error {
 	root, err := os.OpenRoot(j.tree)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"slipway/bot/errs"
@@ -246,6 +247,9 @@ func compress(ctx context.Context, program string, who account, out io.Writer, w
 	err = write(w)
 	if err != nil {
 		cancel() // half of a tarball is no tarball
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		err = nil // xz ended first, and knows why
 	}
 	w.Close()
 	failed := <-ended
