@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/bot/action"
 	"slipway/bot/errs"
 	"slipway/integrations/debian"
 	"slipway/integrations/openpgp"
@@ -21,13 +22,27 @@ type ArchiveRule struct {
 	Archive   string   `yaml:"archive"` // exactly as requests name it, e.g. its public address
 	Project   string   `yaml:"project"`
 	Suites    []string `yaml:"suites"`        // patterns as in a shell; "*" does not cross "/"
+	Keys      []string `yaml:"keys"`          // primary fingerprints of those keys here that sign it; none is any
 	Origin    string   `yaml:"origin"`        // the Origin field, exactly; "" is any
 	Codenames []string `yaml:"codenames"`     // patterns of the Codename field; none is any
 	Longest   string   `yaml:"longest_valid"` // Valid-Until must be there, and at most this long after Date; "" asks for none
 	Rollback  string   `yaml:"rollback"`      // never (the default), ask (a person, always), or allow
 
+	// Patterns of suites that need nobody: for a new Date of what was signed here last, and for
+	// all that the rest of the rule allows.
+	Refresh    []string `yaml:"refresh"`
+	Unattended []string `yaml:"unattended"`
+
 	longest time.Duration
 }
+
+// signedBy reports whether that key may sign the archive.
+func (a ArchiveRule) signedBy(key string) bool {
+	return len(a.Keys) == 0 || slices.ContainsFunc(a.Keys, func(k string) bool { f, err := openpgp.Fingerprint(k); return err == nil && f == key })
+}
+
+// alone reports whether the rule lets anything be signed that nobody was asked about.
+func (a ArchiveRule) alone() bool { return len(a.Refresh)+len(a.Unattended) > 0 }
 
 // What a rule says of rollbacks.
 const (
@@ -62,6 +77,10 @@ func (p Policy) readRelease(content []byte, now time.Time) (releaseWish, error) 
 		return w, deny("the project %q with the archive %q is not in this signer's list", printable(w.req.Project), printable(w.req.Archive))
 	}
 	w.rule = p.Archives[i]
+	if !w.rule.signedBy(p.Key) {
+		return w, errs.E("signer.policy", errs.Denied, fmt.Errorf("the key %s is not one of those that sign %s", p.Key, w.req.Archive)).
+			Hint("if it is, add it to keys: of the archive in the signer's configuration")
+	}
 	if w.req.Rollback && w.rule.Rollback != rollbackAsk && w.rule.Rollback != rollbackAllow {
 		return w, errs.E("signer.policy", errs.Denied, fmt.Errorf("the request goes back to an older content of %s, and this signer never signs that", w.req.Archive)).
 			Hint("if that is wanted, set rollback: ask for the archive in the signer's configuration")
@@ -81,9 +100,17 @@ func (p Policy) ours(wanted string) error {
 		return err
 	}
 	if fingerprint != p.Key {
-		return deny("a signature by %s is wanted, and the key here is %s", fingerprint, p.Key)
+		return errs.E("signer.policy", errs.Denied, otherKey{wanted: fingerprint, here: p.Key})
 	}
 	return nil
+}
+
+// otherKey says that a request is for another key's holder: not to be signed here, and not to be
+// refused for them.
+type otherKey struct{ wanted, here string }
+
+func (o otherKey) Error() string {
+	return fmt.Sprintf("a signature by %s is wanted, and the key here is %s", o.wanted, o.here)
 }
 
 // allows checks the Release of one suite against the rule.
@@ -160,7 +187,7 @@ func (w releaseWish) record(r Record) Record {
 		s := w.req.Releases[i]
 		r.Suites = append(r.Suites, SuiteRecord{Name: s.Suite, Digest: s.Digest, Suite: rel.Suite, Codename: rel.Codename, Origin: rel.Origin,
 			Label: rel.Label, Dated: rel.Date, ValidUntil: rel.ValidUntil, Architectures: strings.Join(rel.Architectures, " "),
-			Components: strings.Join(rel.Components, " "), Files: len(strongest(rel)), Contents: contents(rel)})
+			Components: strings.Join(rel.Components, " "), Files: len(strongest(rel)), Contents: contents(rel), Rest: rest(rel)})
 	}
 	return r
 }
@@ -179,6 +206,12 @@ func contents(r debian.Release) string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// rest is the digest of r without its dates, to the byte.
+func rest(r debian.Release) string {
+	r.Date, r.ValidUntil = time.Time{}, time.Time{}
+	return action.DigestOf(r.Append(nil))
 }
 
 // forward refuses a Date that is not after the newest that was signed for the suite, and an older
@@ -222,6 +255,35 @@ func (w releaseWish) current(now time.Time) error {
 }
 
 func (w releaseWish) person() bool { return w.req.Rollback && w.rule.Rollback == rollbackAsk }
+
+// unattended says by which rule nobody needs to be asked, or "". What was signed last is what this
+// log knows of: a Release that is only dated anew promises nothing that a person did not see, and
+// what clients choose by changes before a person's eyes only.
+func (w releaseWish) unattended(j *Journal) string {
+	if w.person() {
+		return ""
+	}
+	by := "policy: refresh"
+	for _, s := range w.record(Record{}).Suites {
+		last, ok := j.LastSuite(w.req.Archive, s.Name)
+		names := last.Suite == s.Suite && last.Codename == s.Codename && last.Origin == s.Origin && last.Label == s.Label
+		switch {
+		case ok && fits(w.rule.Refresh, s.Name) && last.Rest == s.Rest && !w.req.Rollback:
+		case fits(w.rule.Unattended, s.Name) && (names || !ok):
+			by = "policy: unattended"
+		default:
+			return ""
+		}
+	}
+	return by
+}
+
+func (w releaseWish) texts() (list []string) {
+	for _, r := range w.req.Releases {
+		list = append(list, r.Text)
+	}
+	return list
+}
 
 func (w releaseWish) sign(ctx context.Context, s openpgp.Signer, now func() time.Time, before func() error) ([]byte, error) {
 	own, err := certificates(s)

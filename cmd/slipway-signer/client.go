@@ -57,6 +57,24 @@ func (c *Client) Lease(ctx context.Context, kind string) (r signing.Reply, found
 	return r, err == nil && code == http.StatusOK, err
 }
 
+// LeaseOne asks for precisely that job. [errs.NotFound] means that there is none of this kind,
+// [errs.Conflict] that another holds it or that it is finished.
+func (c *Client) LeaseOne(ctx context.Context, kind, id string) (r signing.Reply, err error) {
+	code, err := c.post(ctx, "lease", signing.Ask{Kind: kind, ID: id}, &r)
+	switch {
+	case err != nil:
+		return r, err
+	case code != http.StatusOK || r.ID == "":
+		return r, errs.E("signer.client", errs.NotFound, errors.New("the bot has no such job"))
+	case r.ID != id || r.Kind != kind:
+		// A bot that does not know this question has answered another one.
+		_ = c.GiveBack(ctx, r, "it was not asked for") // its lease ends by itself too
+		return r, errs.E("signer.client", errs.Unavailable, errors.New("the bot gave another job than the one that was asked for")).
+			Hint("the bot must be at least as new as this signer")
+	}
+	return r, nil
+}
+
 // Renew keeps the lease. [errs.Conflict] means that it is lost.
 func (c *Client) Renew(ctx context.Context, r signing.Reply) error {
 	_, err := c.post(ctx, "renew", signing.Ask{Kind: r.Kind, ID: r.ID, Fence: r.Fence}, nil)

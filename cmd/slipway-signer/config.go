@@ -22,16 +22,12 @@ import (
 
 // Config is the signer's file. Paths in it are relative to the file.
 type Config struct {
-	Server    string `yaml:"server"`     // https://bot.example.org
-	TokenFile string `yaml:"token_file"` // holds the bearer token
-	Log       string `yaml:"log"`        // the signer's own log
-	Poll      string `yaml:"poll"`       // between two questions for work; default 5s
-	Key       struct {
-		File           string `yaml:"file"`
-		PassphraseFile string `yaml:"passphrase_file"`
-		GPG            string `yaml:"gpg"`      // or: fingerprint of the key in gpg's agent or card
-		GPGHome        string `yaml:"gpg_home"` // its GNUPGHOME
-	} `yaml:"key"`
+	Server    string        `yaml:"server"`     // https://bot.example.org
+	TokenFile string        `yaml:"token_file"` // holds the bearer token
+	Log       string        `yaml:"log"`        // the signer's own log
+	Poll      string        `yaml:"poll"`       // between two questions for work; default 5s
+	Key       KeyConfig     `yaml:"key"`
+	More      []KeyConfig   `yaml:"more_keys"` // beside it, while a key is changed
 	Allow     []Rule        `yaml:"allow"`
 	Archives  []ArchiveRule `yaml:"archives"`
 	Approvers struct {
@@ -40,6 +36,42 @@ type Config struct {
 		Fingerprints []string `yaml:"fingerprints"`
 		Longest      string   `yaml:"longest"` // longest life of an approval; default 72h
 	} `yaml:"approvers"`
+}
+
+// KeyConfig names one key.
+type KeyConfig struct {
+	File           string `yaml:"file"`
+	PassphraseFile string `yaml:"passphrase_file"`
+	GPG            string `yaml:"gpg"`         // or: fingerprint of the key in gpg's agent or card
+	GPGHome        string `yaml:"gpg_home"`    // its GNUPGHOME
+	Certificate    string `yaml:"certificate"` // or: only its public part, for fetch and hand-in
+	Fingerprint    string `yaml:"fingerprint"` // which one, when that file holds several
+}
+
+func (k *KeyConfig) paths() []*string {
+	return []*string{&k.File, &k.PassphraseFile, &k.GPGHome, &k.Certificate}
+}
+
+// valid checks what stands under key, which is called name.
+func (k KeyConfig) valid(name string) error {
+	bad := func(format string, args ...any) error {
+		return errs.E("signer.config", errs.Invalid, fmt.Errorf(name+": "+format, args...))
+	}
+	named := 0
+	for _, k := range []string{k.File, k.GPG, k.Certificate} {
+		if k != "" {
+			named++
+		}
+	}
+	switch {
+	case named != 1:
+		return bad("needs either file or gpg, or certificate alone where a person signs")
+	case k.Fingerprint != "" && k.Certificate == "":
+		return bad("fingerprint belongs to certificate")
+	case (k.GPG == "") != (k.GPGHome == ""):
+		return bad("gpg and gpg_home belong together")
+	}
+	return nil
 }
 
 // ReadConfig decodes the file at path strictly: an unknown key is an error with its line. Paths
@@ -58,7 +90,11 @@ func ReadConfig(file string) (Config, error) {
 	if err != nil {
 		return Config{}, errs.E(op, errs.Internal, err)
 	}
-	for _, p := range []*string{&c.TokenFile, &c.Log, &c.Key.File, &c.Key.PassphraseFile, &c.Key.GPGHome, &c.Approvers.Certificates} {
+	paths := append([]*string{&c.TokenFile, &c.Log, &c.Approvers.Certificates}, c.Key.paths()...)
+	for i := range c.More {
+		paths = append(paths, c.More[i].paths()...)
+	}
+	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(full, *p)
 		}
@@ -104,11 +140,16 @@ func (c Config) Policy() (Policy, error) {
 	if c.Log == "" {
 		return bad("log: is missing")
 	}
-	if (c.Key.File == "") == (c.Key.GPG == "") {
-		return bad("key: needs either file or gpg")
+	if err := c.Key.valid("key"); err != nil {
+		return Policy{}, err
 	}
-	if (c.Key.GPG == "") != (c.Key.GPGHome == "") {
-		return bad("key: gpg and gpg_home belong together")
+	for _, k := range c.More {
+		if k.Certificate != "" || c.Key.Certificate != "" {
+			return bad("more_keys: a person signs with one key at a time; name the other with --certificate")
+		}
+		if err := k.valid("more_keys"); err != nil {
+			return Policy{}, err
+		}
 	}
 	if len(c.Allow) == 0 && len(c.Archives) == 0 {
 		return bad("allow: and archives: are empty, so nothing could be signed")
@@ -170,9 +211,14 @@ func (a ArchiveRule) valid() (ArchiveRule, error) {
 	if a.Archive == "" || a.Project == "" || len(a.Suites) == 0 {
 		return bad("every entry needs archive, project and suites")
 	}
-	for _, pattern := range append(slices.Clone(a.Suites), a.Codenames...) {
+	for _, pattern := range slices.Concat(a.Suites, a.Codenames, a.Refresh, a.Unattended) {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
 			return bad("%q is not a pattern", pattern)
+		}
+	}
+	for _, k := range a.Keys {
+		if _, err := openpgp.Fingerprint(k); err != nil {
+			return bad("keys: %s", errs.Text(err))
 		}
 	}
 	if a.Longest != "" {
@@ -180,6 +226,9 @@ func (a ArchiveRule) valid() (ArchiveRule, error) {
 		if a.longest, err = playbook.ParseDuration(a.Longest); err != nil || a.longest <= 0 {
 			return bad("longest_valid: %q is not a time such as 14d or 336h", a.Longest)
 		}
+	}
+	if len(a.Refresh) > 0 && a.longest == 0 {
+		return bad("refresh: needs longest_valid: what needs nobody must end by itself")
 	}
 	switch a.Rollback {
 	case "":

@@ -113,7 +113,7 @@ func TestKeygenMakesAThrowAwayKeyOnce(t *testing.T) {
 	}
 	var c Config
 	c.Key.File = filepath.Join(dir, demoKey)
-	s, err := c.signer(t.Context())
+	s, err := c.Key.signer(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

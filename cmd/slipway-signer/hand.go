@@ -20,6 +20,7 @@ import (
 // same question, and in the same log.
 type Hand struct {
 	Signer  openpgp.Signer
+	More    []openpgp.Signer // other keys that are here, while a key is changed
 	Policy  Policy
 	Journal *Journal
 	Prompt  Prompt
@@ -27,8 +28,9 @@ type Hand struct {
 	Now     func() time.Time
 }
 
-// Sign reads the Release files, asks once for all of them, and writes Release.gpg and InRelease
-// beside each, InRelease last since clients prefer it. Nothing is written unless all were signed.
+// Sign reads the Release files, asks once for all of them and each key that signs the archive, and
+// writes Release.gpg and InRelease beside each, with the signatures of all keys, InRelease last
+// since clients prefer it. Nothing is written unless all were signed.
 // What was signed before gets the same signatures again, without a question. Errors: those of the
 // policy, and [errs.Denied] when the person says no.
 func (h Hand) Sign(ctx context.Context, archive string, rollback bool, files []string) error {
@@ -58,20 +60,28 @@ func (h Hand) Sign(ctx context.Context, archive string, rollback bool, files []s
 		}
 		req.Releases = append(req.Releases, signing.SuiteRelease{Suite: suite, Text: string(text), Digest: action.DigestOf(text)})
 	}
-	content, err := req.Canonical()
-	if err != nil {
-		return err
+	made, keys := make([]signatures, len(files)), 0
+	for _, s := range append([]openpgp.Signer{h.Signer}, h.More...) {
+		one := h
+		one.Signer, one.Policy.Key, req.KeyFingerprint = s, s.Fingerprint(), s.Fingerprint()
+		if !rule.signedBy(s.Fingerprint()) {
+			continue
+		}
+		list, err := one.signed(ctx, req)
+		if err != nil {
+			return err
+		}
+		keys++
+		for i := range files {
+			made[i].inline = append(made[i].inline, []byte(list[i].Inline))
+			made[i].detached = append(made[i].detached, []byte(list[i].Detached))
+		}
 	}
-	made, err := h.signatures(ctx, content)
-	if err != nil {
-		return err
-	}
-	list, err := signing.ParseReleaseResult(made, req.Releases)
-	if err != nil {
-		return err
+	if keys == 0 {
+		return deny("none of the keys here signs %s", printable(archive))
 	}
 	for i, f := range files {
-		if err := write(f, req.Releases[i], list[i]); err != nil {
+		if err := write(f, req.Releases[i], made[i]); err != nil {
 			return err
 		}
 		fmt.Fprintf(h.Out, "signed %s: wrote Release.gpg and InRelease beside it\n", f)
@@ -79,8 +89,24 @@ func (h Hand) Sign(ctx context.Context, archive string, rollback bool, files []s
 	return nil
 }
 
-// signatures goes the way of a job, with a person in the place of the bot.
-func (h Hand) signatures(ctx context.Context, content []byte) ([]byte, error) {
+// signatures are those under one Release, of each key.
+type signatures struct{ inline, detached [][]byte }
+
+// signed is what one key makes for the request.
+func (h Hand) signed(ctx context.Context, req signing.ReleaseRequest) ([]signing.ReleaseSignature, error) {
+	content, err := req.Canonical()
+	if err != nil {
+		return nil, err
+	}
+	made, err := h.sign(ctx, content)
+	if err != nil {
+		return nil, err
+	}
+	return signing.ParseReleaseResult(made, req.Releases)
+}
+
+// sign goes the way of a job, with a person in the place of the bot.
+func (h Hand) sign(ctx context.Context, content []byte) ([]byte, error) {
 	what, err := h.Policy.Read(signing.ReleaseJob, content, h.Now())
 	rec := Record{Fingerprint: h.Policy.Key, Note: "by hand"}
 	if what != nil {
@@ -119,11 +145,7 @@ func (h Hand) signatures(ctx context.Context, content []byte) ([]byte, error) {
 		_, failed := h.Journal.Append(rec)
 		return nil, errors.Join(err, failed)
 	}
-	rec.Type, rec.Signature = result, string(made)
-	if _, err := h.Journal.Append(rec); err != nil {
-		return nil, err
-	}
-	return made, nil
+	return made, h.Journal.Result(rec, made, what.texts())
 }
 
 func readFile(file string) ([]byte, error) {
@@ -148,7 +170,7 @@ func readFile(file string) ([]byte, error) {
 }
 
 // write puts both files beside the Release, each by a rename, after a last look at the Release.
-func write(file string, s signing.SuiteRelease, sig signing.ReleaseSignature) error {
+func write(file string, s signing.SuiteRelease, made signatures) error {
 	now, err := readFile(file)
 	if err != nil {
 		return err
@@ -157,11 +179,11 @@ func write(file string, s signing.SuiteRelease, sig signing.ReleaseSignature) er
 		return errs.E("signer.sign_release", errs.Conflict, fmt.Errorf("%s changed while it was signed; its signatures are not written", file)).
 			Hint("run the command again")
 	}
-	detached, err := openpgp.AssembleDetached([]byte(sig.Detached))
+	detached, err := openpgp.AssembleDetached(made.detached...)
 	if err != nil {
 		return err
 	}
-	in, err := openpgp.AssembleInRelease([]byte(s.Text), []byte(sig.Inline))
+	in, err := openpgp.AssembleInRelease([]byte(s.Text), made.inline...)
 	if err != nil {
 		return err
 	}

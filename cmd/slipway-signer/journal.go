@@ -63,8 +63,9 @@ type SuiteRecord struct {
 	ValidUntil    time.Time `json:"valid_until,omitzero"`
 	Architectures string    `json:"architectures,omitempty"`
 	Components    string    `json:"components,omitempty"`
-	Files         int       `json:"files"`    // indexes under the strongest algorithm
-	Contents      string    `json:"contents"` // one word for all that it lists
+	Files         int       `json:"files"`          // indexes under the strongest algorithm
+	Contents      string    `json:"contents"`       // one word for all that it lists
+	Rest          string    `json:"rest,omitempty"` // digest of it without Date and Valid-Until; older lines have none
 }
 
 func (r Record) sum() (string, error) {
@@ -86,6 +87,8 @@ type Journal struct {
 	now    func() time.Time
 	broken error
 
+	texts shelf // of the newest Releases
+
 	kept   map[string]Record      // digest and fingerprint → the result
 	last   map[string]Record      // stream → the newest result in it
 	suites map[string]SuiteRecord // archive and suite → the newest that was signed
@@ -105,9 +108,9 @@ func OpenJournal(path string, now func() time.Time) (*Journal, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		return nil, errs.E(op, errs.Conflict, fmt.Errorf("another signer uses the log %s", path)).
-			Hint("run one signer for each log")
+			Hint("run one signer for each log; stop it while you fetch and hand in with its log")
 	}
-	j := &Journal{file: f, now: now, kept: map[string]Record{}, last: map[string]Record{},
+	j := &Journal{file: f, now: now, texts: shelf{path + ".releases"}, kept: map[string]Record{}, last: map[string]Record{},
 		suites: map[string]SuiteRecord{}, signed: map[string]time.Time{}}
 	good, tail, err := scan(f, j.remember)
 	if err == nil && tail > 0 {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -48,8 +49,10 @@ type handCmd struct {
 }
 
 type cli struct {
-	Run         runCmd  `cmd:"" help:"Pull signing requests, ask, and sign."`
-	SignRelease handCmd `cmd:"" help:"Sign Release files by hand: writes Release.gpg and InRelease beside each."`
+	Run         runCmd    `cmd:"" help:"Pull signing requests, ask, and sign."`
+	SignRelease handCmd   `cmd:"" help:"Sign Release files by hand: writes Release.gpg and InRelease beside each."`
+	Fetch       fetchCmd  `cmd:"" help:"Fetch what is to be signed into a folder, for a key that never meets this program."`
+	HandIn      handInCmd `cmd:"" help:"Check what was signed in such a folder, and deliver it."`
 	Log         struct {
 		Verify struct {
 			File string `arg:"" help:"The signer's log." type:"path"`
@@ -94,6 +97,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
 		err = c.SignRelease.run(ctx, stdout)
+	case "fetch":
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		err = c.Fetch.run(ctx, stdout)
+	case "hand-in <folder>":
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		err = c.HandIn.run(ctx, stdout)
 	case "log verify <file>":
 		err = verifyLog(c.Log.Verify.File, stdout)
 	case "keygen":
@@ -142,7 +153,7 @@ func (r common) config() (Config, error) {
 		c.Log = r.Log
 	}
 	if r.Key != "" {
-		c.Key.File, c.Key.PassphraseFile, c.Key.GPG, c.Key.GPGHome = r.Key, "", "", ""
+		c.Key, c.More = KeyConfig{File: r.Key}, nil
 	}
 	return c, nil
 }
@@ -186,11 +197,16 @@ func (h handCmd) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	signer, err := c.signer(ctx)
+	signers, err := c.signers(ctx)
+	defer func() {
+		for _, s := range signers {
+			stopAgent(s)
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	policy.Key = signer.Fingerprint()
+	policy.Key = signers[0].Fingerprint()
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return errs.E("signer.sign_release", errs.Invalid, errors.New("there is no terminal to ask at")).Hint("run the command in a terminal")
@@ -201,10 +217,8 @@ func (h handCmd) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer journal.Close()
-	err = Hand{Signer: signer, Policy: policy, Journal: journal, Prompt: NewTerminal(tty, tty), Out: out, Now: time.Now}.
+	return Hand{Signer: signers[0], More: signers[1:], Policy: policy, Journal: journal, Prompt: NewTerminal(tty, tty), Out: out, Now: time.Now}.
 		Sign(ctx, archive, h.Rollback, h.Release)
-	stopAgent(signer)
-	return err
 }
 
 func (r runCmd) run(ctx context.Context, out io.Writer) error {
@@ -224,16 +238,23 @@ func (r runCmd) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	signer, err := c.signer(ctx)
+	signers, err := c.signers(ctx)
+	defer func() {
+		for _, s := range signers {
+			stopAgent(s)
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	policy.Key = signer.Fingerprint()
+	policy.Key = signers[0].Fingerprint()
 	var prompt Prompt
 	switch {
 	case r.DemoPolicy:
-		if err := throwAway(signer); err != nil {
-			return err
+		for _, s := range signers {
+			if err := throwAway(s); err != nil {
+				return err
+			}
 		}
 		fmt.Fprintf(out, "WARNING: demo policy. This signer asks nobody. Its key %s is a throw-away key.\n", policy.Key)
 	default:
@@ -241,9 +262,9 @@ func (r runCmd) run(ctx context.Context, out io.Writer) error {
 		if err == nil {
 			defer tty.Close()
 			prompt = NewTerminal(tty, tty)
-		} else if policy.Approvers.Need == 0 {
-			return errs.E("signer.run", errs.Invalid, errors.New("there is no terminal to ask at, and no approvers are configured")).
-				Hint("run the signer in a terminal, or configure approvers:")
+		} else if policy.Approvers.Need == 0 && !slices.ContainsFunc(policy.Archives, ArchiveRule.alone) {
+			return errs.E("signer.run", errs.Invalid, errors.New("there is no terminal to ask at, and nothing may be signed without a person")).
+				Hint("run the signer in a terminal, or configure approvers: or refresh: of an archive")
 		}
 	}
 	journal, err := OpenJournal(c.Log, time.Now)
@@ -251,11 +272,12 @@ func (r runCmd) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer journal.Close()
-	w := &Worker{Client: client, Signer: signer, Policy: policy, Journal: journal, Prompt: prompt, Demo: r.DemoPolicy,
+	w := &Worker{Client: client, Signer: signers[0], More: signers[1:], Policy: policy, Journal: journal, Prompt: prompt, Demo: r.DemoPolicy,
 		Out: out, Now: time.Now, Wait: wait, Poll: poll}
-	w.say("signing with %s for %s", policy.Key, client.base)
+	for _, s := range signers {
+		w.say("signing with %s for %s", s.Fingerprint(), client.base)
+	}
 	err = w.Run(ctx)
-	stopAgent(signer)
 	w.say("stopped")
 	return err
 }
@@ -268,11 +290,30 @@ func stopAgent(signer openpgp.Signer) {
 	}
 }
 
-func (c Config) signer(ctx context.Context) (openpgp.Signer, error) {
-	if c.Key.GPG != "" {
-		return openpgp.NewGPG(ctx, openpgp.GPGConfig{Home: c.Key.GPGHome, Key: c.Key.GPG, PassphraseFile: c.Key.PassphraseFile, Now: time.Now})
+// signers are the key and those beside it; on an error, those that were opened before.
+func (c Config) signers(ctx context.Context) (list []openpgp.Signer, err error) {
+	for _, k := range append([]KeyConfig{c.Key}, c.More...) {
+		s, err := k.signer(ctx)
+		if err != nil {
+			return list, err
+		}
+		if slices.ContainsFunc(list, func(o openpgp.Signer) bool { return o.Fingerprint() == s.Fingerprint() }) {
+			return append(list, s), errs.E("signer.config", errs.Invalid, fmt.Errorf("more_keys: the key %s is there twice", s.Fingerprint()))
+		}
+		list = append(list, s)
 	}
-	return openpgp.LoadKeyFile(c.Key.File, c.Key.PassphraseFile, time.Now)
+	return list, nil
+}
+
+func (k KeyConfig) signer(ctx context.Context) (openpgp.Signer, error) {
+	if k.Certificate != "" {
+		return nil, errs.E("signer.config", errs.Invalid, errors.New("key: only its certificate is here, and that cannot sign")).
+			Hint("use fetch and hand-in, or name the key with file or gpg")
+	}
+	if k.GPG != "" {
+		return openpgp.NewGPG(ctx, openpgp.GPGConfig{Home: k.GPGHome, Key: k.GPG, PassphraseFile: k.PassphraseFile, Now: time.Now})
+	}
+	return openpgp.LoadKeyFile(k.File, k.PassphraseFile, time.Now)
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -18,7 +18,8 @@ import (
 //
 // name stands in the lines that the signer says, words is for the person who decides. record adds
 // what the log keeps. forward refuses what goes backwards against the log. asks is what speaks for
-// it, and current looks at what has a date once more. person says that only a person may say yes.
+// it, and current looks at what has a date once more. person says that only a person may say yes,
+// unattended by which rule nobody needs to; texts are what is kept to show the next differences.
 // sign uses the key, calling before each time that it does, reads what it made back, and returns
 // what is handed in.
 type wish interface {
@@ -29,6 +30,8 @@ type wish interface {
 	asks() plea
 	current(now time.Time) error
 	person() bool
+	unattended(j *Journal) string
+	texts() []string
 	sign(ctx context.Context, s openpgp.Signer, now func() time.Time, before func() error) ([]byte, error)
 }
 

@@ -48,6 +48,10 @@ func (w tagWish) current(now time.Time) error { return w.asks().approved(now) }
 
 func (w tagWish) person() bool { return false }
 
+func (w tagWish) unattended(*Journal) string { return "" }
+
+func (w tagWish) texts() []string { return nil }
+
 func (w tagWish) sign(ctx context.Context, s openpgp.Signer, now func() time.Time, before func() error) ([]byte, error) {
 	if err := before(); err != nil {
 		return nil, err

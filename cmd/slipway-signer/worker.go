@@ -18,6 +18,9 @@ import (
 // signTimeout is how long the key may take, with the time for a PIN.
 const signTimeout = 3 * time.Minute
 
+// errNobody is a job that waits for a person, at a signer where none can be asked.
+var errNobody = errors.New("a person must say yes to it, and nobody can be asked at this signer")
+
 // Prompt asks a person; [Terminal] is the real one.
 type Prompt interface {
 	Ask(ctx context.Context, words string) (bool, error)
@@ -27,6 +30,7 @@ type Prompt interface {
 type Worker struct {
 	Client  *Client
 	Signer  openpgp.Signer
+	More    []openpgp.Signer // other keys that are here, while a key is changed
 	Policy  Policy
 	Journal *Journal
 	Prompt  Prompt // nil: nobody is there to be asked
@@ -35,6 +39,8 @@ type Worker struct {
 	Now     func() time.Time
 	Wait    func(ctx context.Context, d time.Duration) error // returns early with ctx's error
 	Poll    time.Duration                                    // between two questions for work
+
+	left map[string]bool // jobs that are not for this signer and were spoken of
 }
 
 // Run works until ctx ends. The bot may come and go.
@@ -95,6 +101,12 @@ func (w *Worker) handle(ctx context.Context, lease signing.Reply) error {
 	}
 	now := w.Now()
 	what, err := w.Policy.Read(lease.Kind, content, now)
+	if other := new(otherKey); errors.As(err, other) {
+		if key, found := w.with(other.wanted); found {
+			return key.handle(ctx, lease)
+		}
+		return w.leave(ctx, lease, err)
+	}
 	if err != nil {
 		return w.refuse(ctx, lease, what, err)
 	}
@@ -111,6 +123,8 @@ func (w *Worker) handle(ctx context.Context, lease signing.Reply) error {
 	case ctx.Err() != nil:
 		// Stopping: somebody else, or this signer after its restart, may take the job at once.
 		return w.Client.GiveBack(context.WithoutCancel(ctx), lease, "the signer is being stopped")
+	case errors.Is(err, errNobody):
+		return w.leave(ctx, lease, fmt.Errorf("%s: %w", what.name(), err))
 	case errs.Is(err, errs.Conflict):
 		w.say("job withdrawn: %s", errs.Text(err))
 		return nil
@@ -134,9 +148,16 @@ func (w *Worker) decide(ctx context.Context, lease signing.Reply, what wish) (st
 			w.say("%s: signed approvals by %s", what.name(), strings.Join(approved, ", "))
 			return "approvals " + strings.Join(approved, " "), nil
 		}
+		if by := what.unattended(w.Journal); by != "" {
+			w.say("%s: %s, nobody is asked", what.name(), by)
+			return by, nil
+		}
 		if w.Demo {
 			w.say("demo policy: signing %s without asking", what.name())
 			return "demo policy", nil
+		}
+		if w.Prompt == nil && w.Policy.Approvers.Need == 0 {
+			return "", errs.E("signer.policy", errs.Denied, errNobody)
 		}
 		if w.Prompt == nil {
 			return "", err
@@ -212,8 +233,7 @@ func (w *Worker) sign(ctx context.Context, lease signing.Reply, what wish, by st
 		_, err = w.deliver(ctx, lease, signing.Ask{Class: "signature", Reason: errs.Text(err)})
 		return err
 	}
-	rec.Type, rec.Signature = result, string(made)
-	if _, err := w.Journal.Append(rec); err != nil {
+	if err := w.Journal.Result(rec, made, what.texts()); err != nil {
 		return err // without its record the signature does not leave
 	}
 	return w.handIn(ctx, lease, what, made)
@@ -247,6 +267,35 @@ func (w *Worker) handIn(ctx context.Context, lease signing.Reply, what wish, sig
 	}
 	w.say("signed %s (%s)", what.name(), printable(state))
 	return nil
+}
+
+// with is w with another of its keys. Its memory is the same: what one key signed, the other signs
+// too, and neither goes behind the other.
+func (w *Worker) with(fingerprint string) (*Worker, bool) {
+	for _, s := range w.More {
+		if s.Fingerprint() == fingerprint {
+			if w.left == nil {
+				w.left = map[string]bool{}
+			}
+			key := *w
+			key.Signer, key.Policy.Key, key.More = s, fingerprint, nil
+			return &key, true
+		}
+	}
+	return nil, false
+}
+
+// leave gives a job back that is for the holder of another key, or for a person where none is. It
+// comes again after a pause, and is spoken of once.
+func (w *Worker) leave(ctx context.Context, lease signing.Reply, why error) error {
+	if w.left == nil {
+		w.left = map[string]bool{}
+	}
+	if !w.left[lease.ID] {
+		w.left[lease.ID] = true
+		w.say("left alone: %s", errs.Text(why))
+	}
+	return keep(w.Client.GiveBack(ctx, lease, errs.Text(why)))
 }
 
 // refuse tells the bot why there will be no signature, and writes it down.

@@ -39,6 +39,7 @@ type queue struct {
 	order []string
 	renew func(id string) // called before each renewal
 	down  int             // answers of finish that get lost, after the work was done or not
+	pause time.Duration   // of a job for the holder that gave it back
 	lose  bool            // the verdict is kept, only the answer is lost
 }
 
@@ -68,6 +69,15 @@ func (q *queue) Lease(_ context.Context, holder string, kinds []string, ttl time
 	return job.Job{}, false, nil
 }
 
+func (q *queue) LeaseOne(_ context.Context, kind, id, holder string, ttl time.Duration) (job.Job, error) {
+	return q.change(id, func(j job.Job) (job.Job, error) {
+		if j.Kind != kind { // jobs are found by kind and id
+			return j, errs.E("queue", errs.NotFound, fmt.Errorf("there is no job %s", id))
+		}
+		return job.Take(j, q.now(), holder, ttl)
+	})
+}
+
 func (q *queue) Renew(_ context.Context, _, id, holder string, fence uint64, ttl time.Duration) (job.Job, error) {
 	if q.renew != nil {
 		q.renew(id)
@@ -91,7 +101,7 @@ func (q *queue) Finish(_ context.Context, _, id, holder string, fence uint64, v 
 }
 
 func (q *queue) GiveBack(_ context.Context, _, id, holder string, fence uint64, why string) (job.Job, error) {
-	return q.change(id, func(j job.Job) (job.Job, error) { return job.GiveBack(j, q.now(), holder, fence, why, 0) })
+	return q.change(id, func(j job.Job) (job.Job, error) { return job.GiveBack(j, q.now(), holder, fence, why, q.pause) })
 }
 
 // counted is a signer that counts how often its key is used.

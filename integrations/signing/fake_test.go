@@ -54,6 +54,10 @@ func (m *memory) Lease(_ context.Context, holder string, kinds []string, ttl tim
 	return job.Job{}, false, nil
 }
 
+func (m *memory) LeaseOne(_ context.Context, kind, id, holder string, ttl time.Duration) (job.Job, error) {
+	return m.change(kind, id, func(j job.Job) (job.Job, error) { return job.Take(j, m.now, holder, ttl) })
+}
+
 func (m *memory) Renew(_ context.Context, kind, id, holder string, fence uint64, ttl time.Duration) (job.Job, error) {
 	return m.change(kind, id, func(j job.Job) (job.Job, error) { return job.Renew(j, m.now, holder, fence, ttl) })
 }

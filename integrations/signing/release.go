@@ -64,6 +64,7 @@ func (r *Release) Bind() (action.Bound, error) {
 		Name: "sign.release", Version: 1, Policy: action.Keyed, Job: ReleaseJob,
 		Doc:     "A signer signs the Release files of some suites with one key, in the clear for InRelease and detached for Release.gpg. It reads them, decides by its own policy, and returns only the signatures, which are checked against the pinned key.",
 		Classes: []string{"refused", "signature"},
+		ByHand:  releaseByHand,
 		Shell:   "slipway-signer sign-release --config slipway-signer.yaml --archive ARCHIVE Release…",
 	}, r)
 }

@@ -22,14 +22,25 @@ import (
 
 // Queue is the leased queue behind the door.
 //
-// Lease hands out the oldest job of kinds that holder may take, or the one it already holds; found
-// is false when there is none. Renew, Finish and GiveBack return an error of kind [errs.Conflict] for an old fence or another holder's job and
-// [errs.NotFound] for a job that does not exist. What Finish accepted is on disk when it returns.
+// Renew, Finish and GiveBack return an error of kind [errs.Conflict] for an old fence or another
+// holder's job and [errs.NotFound] for a job that does not exist. What Finish accepted is on disk
+// when it returns.
 type Queue interface {
-	Lease(ctx context.Context, holder string, kinds []string, ttl time.Duration) (j job.Job, found bool, err error)
+	Leaser
 	Renew(ctx context.Context, kind, id, holder string, fence uint64, ttl time.Duration) (job.Job, error)
 	Finish(ctx context.Context, kind, id, holder string, fence uint64, v job.Verdict) (job.Job, error)
 	GiveBack(ctx context.Context, kind, id, holder string, fence uint64, why string) (job.Job, error)
+}
+
+// Leaser hands out jobs.
+//
+// Lease hands out the oldest job of kinds that holder may take, or the one it already holds; found
+// is false when there is none. LeaseOne hands out precisely that job; it returns an error of kind
+// [errs.Conflict] when another holds it or it is finished, [errs.Busy] when holder gave it back a
+// moment ago, and [errs.NotFound] when it does not exist.
+type Leaser interface {
+	Lease(ctx context.Context, holder string, kinds []string, ttl time.Duration) (j job.Job, found bool, err error)
+	LeaseOne(ctx context.Context, kind, id, holder string, ttl time.Duration) (job.Job, error)
 }
 
 // Contents reads the requests that are too large to travel inside a job, by digest.
@@ -203,7 +214,16 @@ func (s *Server) lease(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	j, found, err := s.queue.Lease(r.Context(), c.name, []string{a.Kind}, s.ttl)
+	var j job.Job
+	found, err := true, error(nil)
+	switch {
+	case a.ID == "":
+		j, found, err = s.queue.Lease(r.Context(), c.name, []string{a.Kind}, s.ttl)
+	case !jobID(a.ID):
+		err = errs.E("signing.read", errs.Invalid, errors.New("that is not the id of a job"))
+	default:
+		j, err = s.queue.LeaseOne(r.Context(), a.Kind, a.ID, c.name, s.ttl)
+	}
 	switch {
 	case err != nil:
 		fail(w, err)

@@ -119,7 +119,8 @@ type Reply struct {
 	State   string    `json:"state"`
 }
 
-// Ask is the body of every POST: lease wants Kind, the others ID and Fence as well.
+// Ask is the body of every POST: lease wants Kind, and ID where one job alone will do; the others
+// want Kind, ID and Fence.
 type Ask struct {
 	Kind   string `json:"kind"`
 	ID     string `json:"id,omitempty"`

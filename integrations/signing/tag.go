@@ -63,6 +63,7 @@ func (t *Tag) Bind() (action.Bound, error) {
 		Name: "sign.tag", Version: 1, Policy: action.Keyed, Job: TagJob,
 		Doc:     "A signer signs the payload of a git tag. It reads the payload, decides by its own policy, and returns only the signature, which is checked against the pinned key.",
 		Classes: []string{"refused", "signature"},
+		ByHand:  tagByHand,
 		Shell:   "gpg --armor --detach-sign --local-user FINGERPRINT! < payload > payload.asc",
 	}, t)
 }
