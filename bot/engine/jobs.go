@@ -55,7 +55,11 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 	if err != nil {
 		return e.ended(ctx, row, raw, r, run.Result{Outcome: run.Fail, Class: "invalid", Message: errs.Text(err)})
 	}
-	value, err := e.pack(ctx, encode(jobRecord{Job: j, Effect: *r})) // inputs may be long texts
+	rec := jobRecord{Job: j, Effect: *r}
+	if err := e.shelve(ctx, &rec); err != nil {
+		return time.Time{}, err
+	}
+	value, err := e.pack(ctx, encode(rec))
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -75,7 +79,36 @@ func (e *Engine) offerJob(ctx context.Context, row string, raw []byte, r *effect
 // jobRecord is a job with the effect whose outcome it is.
 type jobRecord struct {
 	Job    job.Job      `json:"job"`
-	Effect effectRecord `json:"effect,omitzero"` // of the job of a row: only its inputs, and those only if they are not the payload
+	Effect effectRecord `json:"effect,omitzero"`  // of the job of a row: only its inputs, and those only if they are not the payload
+	Inputs string       `json:"inputs,omitempty"` // digest of the effect's inputs when they are long texts; then they are not in Effect
+}
+
+// longInputs is how long the inputs of a job may be inside its record, in bytes. The record is
+// written anew by every renewal of a lease, and must stay small enough to be no blob each time.
+const longInputs = 2 << 10
+
+// shelve moves long inputs to the blob store.
+func (e *Engine) shelve(ctx context.Context, r *jobRecord) error {
+	r.Inputs = ""
+	if len(r.Effect.Inputs) <= longInputs {
+		return nil
+	}
+	digest, err := e.keep(ctx, []byte(r.Effect.Inputs))
+	if err != nil {
+		return err
+	}
+	r.Effect.Inputs, r.Inputs = "", digest
+	return nil
+}
+
+// effect is r's effect with its inputs, wherever they are.
+func (e *Engine) effect(ctx context.Context, r jobRecord) (effectRecord, error) {
+	if r.Inputs == "" {
+		return r.Effect, nil
+	}
+	inputs, err := e.cfg.Blobs.Get(ctx, r.Inputs)
+	r.Effect.Inputs = string(inputs)
+	return r.Effect, err
 }
 
 func queued(j job.Job) string { return id(j.Kind, stamp(j.Created), j.ID) }
@@ -163,6 +196,17 @@ func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl t
 	return job.Job{}, false, nil
 }
 
+// LeaseOne gives precisely that job to holder, as [Engine.Lease] gives the oldest. Rows are leased
+// in the order of their list only. Errors: [errs.NotFound] when there is no such job,
+// [errs.Conflict] when another holds it or it is finished, [errs.Busy] when the holder gave it
+// back a moment ago.
+func (e *Engine) LeaseOne(ctx context.Context, kind, jobID, holder string, ttl time.Duration) (job.Job, error) {
+	if isRowJob(jobID) {
+		return job.Job{}, errs.E("job.lease", errs.Invalid, errors.New("a row of a list is leased in the order of the list only"))
+	}
+	return e.changeJob(ctx, "lease", kind, jobID, func(j job.Job) (job.Job, error) { return job.Take(j, e.now(), holder, ttl) })
+}
+
 // Renew, Finish and GiveBack are the holder's word on a job that it leased under a fence. The
 // errors are those of package job: [errs.Conflict] means that what was made does not count.
 func (e *Engine) Renew(ctx context.Context, kind, jobID, holder string, fence uint64, ttl time.Duration) (job.Job, error) {
@@ -224,7 +268,11 @@ func (e *Engine) Finish(ctx context.Context, kind, jobID, holder string, fence u
 			err = e.commit(ctx, "job/finish", b)
 		} else {
 			var res run.Result
-			if res, err = e.verdict(ctx, j, &r.Effect); err != nil {
+			effect, failed := e.effect(ctx, r)
+			if failed != nil {
+				return j, failed
+			}
+			if res, err = e.verdict(ctx, j, &effect); err != nil {
 				return j, err
 			}
 			_, err = e.submit(ctx, j.Run, res, also{guards: []Guard{guard}, then: func(b *batch, l *live, d run.Decision) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"slipway/bot/action"
@@ -39,7 +40,28 @@ func Contracts() ([]action.Contract, error) {
 	}
 	return append(ledgerContracts(), action.Contract{Name: "chat.broadcast", Version: 1, Policy: action.Keyed, In: in, Out: out, Irreversible: true,
 		Doc:   "Tells the subscribers of the project once, in their channels. A private run tells nobody.",
-		Shell: "Write the text into the project's channels."}), nil
+		Shell: "Write the text into the project's channels.", ByHand: broadcastByHand}), nil
+}
+
+// broadcastByHand says what is to be written where.
+func broadcastByHand(h *action.Hand) {
+	channels, _ := h.Profile["broadcast"].([]any)
+	if len(channels) == 0 {
+		channels = []any{h.Profile["channel"]}
+	}
+	var names []string
+	for _, c := range channels {
+		if name, ok := c.(string); ok {
+			names = append(names, name)
+		}
+	}
+	h.Note("Write this into %s, unless it stands there already:", strings.Join(names, ", "))
+	for _, input := range []string{"title", "text", "link"} {
+		if text := h.Text(input); text != "" {
+			h.Note("  %s", text)
+		}
+	}
+	h.Once = "Everybody would read it twice."
 }
 
 // OwnActions lists what the engine performs itself, for the sweep of crash points.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -146,13 +147,23 @@ func (s *sweeper) ended(runID string) (bool, error) {
 // store, counts. Blobs put since it began may be missed; spare those by their age.
 func (e *Engine) LiveBlobs(ctx context.Context, live func(digest string)) error {
 	seen := map[string]bool{}
+	read := func(digest string) (body []byte, err error) {
+		if !seen[digest] {
+			seen[digest] = true
+			body, err = e.cfg.Blobs.Get(ctx, digest)
+			eachDigest(string(body), live)
+		}
+		return body, err
+	}
 	for _, space := range spaces() {
-		var moved []string
+		var moved, inputs []string
 		err := e.cfg.Store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
 			eachDigest(k, live)
 			eachDigest(string(value), live)
 			if len(value) > 0 && value[0] == '@' {
 				moved = append(moved, string(value[1:]))
+			} else if space == spJobs {
+				inputs = append(inputs, shelved(value)...)
 			}
 			return ctx.Err() == nil
 		})
@@ -160,18 +171,30 @@ func (e *Engine) LiveBlobs(ctx context.Context, live func(digest string)) error 
 			return err
 		}
 		for _, digest := range moved {
-			if seen[digest] {
-				continue
-			}
-			seen[digest] = true
-			body, err := e.cfg.Blobs.Get(ctx, digest)
+			body, err := read(digest)
 			if err != nil {
 				return err
 			}
-			eachDigest(string(body), live)
+			if space == spJobs {
+				inputs = append(inputs, shelved(body)...)
+			}
+		}
+		for _, digest := range inputs {
+			if _, err := read(digest); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// shelved is the digest of the inputs that a job's record keeps outside: they may name others.
+func shelved(body []byte) []string {
+	var r jobRecord
+	if json.Unmarshal(body, &r) != nil || r.Inputs == "" {
+		return nil // what cannot be read is for fsck to tell
+	}
+	return []string{r.Inputs}
 }
 
 // eachDigest finds "sha256:" and 64 hexadecimal digits in text.

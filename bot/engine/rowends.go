@@ -82,8 +82,7 @@ func (e *Engine) renewRow(ctx context.Context, kind, jobID, holder string, fence
 			return err
 		}
 		j.Job = next
-		tx.store(j)
-		return nil
+		return tx.store(j)
 	})
 }
 
@@ -172,11 +171,14 @@ func (e *Engine) rowVerdict(ctx context.Context, r jobRecord, v job.Verdict) (jo
 	if !v.OK {
 		return v, nil, nil
 	}
-	inputs := []byte(r.Effect.Inputs)
+	effect, err := e.effect(ctx, r)
+	if err != nil {
+		return v, nil, err
+	}
+	inputs := []byte(effect.Inputs)
 	if len(inputs) == 0 {
 		inputs = r.Job.Payload
 		if len(inputs) == 0 {
-			var err error
 			if inputs, err = e.cfg.Blobs.Get(ctx, r.Job.Digest); err != nil {
 				return v, nil, err
 			}
@@ -253,7 +255,11 @@ func (e *Engine) dropLease(ctx context.Context, entry, kind, jobID string) error
 			b.del(spHeld, id(kind, r.Job.Lease.Holder))
 		}
 		r.Job = job.Void(r.Job, "its list is gone")
-		b.put(spJobs, id(kind, jobID), encode(r))
+		value, err := e.pack(ctx, encode(r))
+		if err != nil {
+			return err
+		}
+		b.put(spJobs, id(kind, jobID), value)
 	}
 	if err := e.commit(ctx, "job/expire", b); err != nil && !errs.Is(err, errs.Conflict) {
 		return err

@@ -61,10 +61,14 @@ func (tx *rowTx) job(list *playbook.Step, key string) (*rowJob, bool, error) {
 }
 
 // store writes a job with its indexes: who holds it, and when its lease ends.
-func (tx *rowTx) store(j *rowJob) {
+func (tx *rowTx) store(j *rowJob) error {
 	was, now := j.was, j.Job
+	value, err := tx.e.pack(tx.ctx, encode(j.jobRecord))
+	if err != nil {
+		return err
+	}
 	tx.jobs[id(now.Kind, now.ID)] = j
-	tx.b.put(spJobs, id(now.Kind, now.ID), encode(j.jobRecord))
+	tx.b.put(spJobs, id(now.Kind, now.ID), value)
 	wasHeld, isHeld := was.State == job.Leased, now.State == job.Leased
 	if wasHeld && (!isHeld || !was.Lease.Until.Equal(now.Lease.Until)) {
 		tx.b.del(spLeases, id(stamp(was.Lease.Until), was.Kind, was.ID))
@@ -79,6 +83,7 @@ func (tx *rowTx) store(j *rowJob) {
 		tx.holds(now.Kind, now.Lease.Holder, now.ID)
 	}
 	j.was = now
+	return nil
 }
 
 func (tx *rowTx) holds(kind, holder, jobID string) {
@@ -99,8 +104,7 @@ func (tx *rowTx) apply(was *ledger.Row, j *rowJob, st ledger.Step) error {
 		}
 	}
 	j.Job = st.Job
-	tx.store(j)
-	return nil
+	return tx.store(j)
 }
 
 // leaves refuses a change that leads a row to where only a lease may, and gives the job to be
@@ -207,6 +211,9 @@ func (tx *rowTx) leaseOne(list *playbook.Step, key, holder string, ttl time.Dura
 	next := *j
 	if next.Effect = (effectRecord{}); string(inputs) != string(payload) {
 		next.Effect.Inputs = string(inputs)
+	}
+	if err := tx.e.shelve(tx.ctx, &next.jobRecord); err != nil {
+		return ledger.Step{}, nil, nil, err
 	}
 	if !found || j.Job.State.Final() {
 		if next.Job, err = job.Offer(offer, was.Since, max(j.Job.Fence, tx.e.world.epoch<<32)); err != nil {

@@ -85,7 +85,9 @@ func (tx *rowTx) make(c *rowCall) (ledger.Row, error) {
 		return ledger.Row{}, err
 	}
 	if leased != nil {
-		tx.store(leased)
+		if err := tx.store(leased); err != nil {
+			return ledger.Row{}, err
+		}
 	}
 	if c.once.Key != "" {
 		tx.b.guard(spSaid, c.once.Key, nil)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slipway/bot/engine"
+	"slipway/bot/errs"
 	"slipway/bot/run"
 )
 
@@ -112,4 +113,23 @@ func (w *world) dying(at string, f func()) {
 		}
 	}()
 	f()
+}
+
+// A store of a newer format is left as it is.
+func TestStoreOfANewerFormatIsRefused(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t, madeYAML)
+	w.open()
+	layout := engine.Key{Space: "meta", ID: "layout"}
+	if err := w.store.Commit(ctx, &engine.Batch{Puts: []engine.Record{{Key: layout, Value: []byte("3")}}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := engine.New(ctx, w.config())
+	if !errs.Is(err, errs.Corrupt) || !strings.Contains(errs.Text(err), "the store has the format 3, and this program writes 2") ||
+		!strings.Contains(errs.Text(err), "a newer one") {
+		t.Fatal(err)
+	}
+	if raw, err := w.store.Get(ctx, layout); err != nil || string(raw) != "3" {
+		t.Fatalf("%s %v", raw, err)
+	}
 }

@@ -222,7 +222,7 @@ func TestOpenRefusesWhatIsNotOurs(t *testing.T) {
 		_, err := bolt.Open(path, bolt.Options{})
 		wantKind(t, err, kind, append(words, path)...)
 	}
-	refused(raw("newer.db", "meta", "format", "2"), errs.Invalid, "newer slipway", "restore a backup")
+	refused(raw("newer.db", "meta", "format", "3"), errs.Invalid, "newer slipway: its format is 3, and this one knows up to 2", "restore a backup")
 	refused(raw("other.db", "things", "a", "b"), errs.Invalid, "not of slipway")
 	refused(raw("odd.db", "meta", "format", "one"), errs.Invalid, "not of slipway")
 	refused(filepath.Join(dir, "missing", "slipway.db"), errs.NotFound, "create the folder")
@@ -237,8 +237,23 @@ func TestOpenRefusesWhatIsNotOurs(t *testing.T) {
 	}
 	refused(short, errs.Corrupt, "restore")
 
-	db := open(t, filepath.Join(dir, "ours.db"), bolt.Options{})
+	// One of format 1 is brought up: the program that wrote it knows no other, and refuses it then.
 	format := engine.Key{Space: "meta", ID: "format"}
+	for range 2 {
+		old := filepath.Join(dir, "old.db")
+		if _, err := os.Stat(old); err != nil {
+			raw("old.db", "meta", "format", "1")
+		}
+		db := open(t, old, bolt.Options{})
+		if v, err := db.Get(background, format); err != nil || string(v) != "2" {
+			t.Fatalf("%s %v", v, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	db := open(t, filepath.Join(dir, "ours.db"), bolt.Options{})
 	wantKind(t, db.Commit(background, &engine.Batch{Deletes: []engine.Key{format}}), errs.Invalid, "belongs to the store")
 	wantKind(t, db.Commit(background, &engine.Batch{Puts: []engine.Record{{Key: format}}}), errs.Invalid)
 }
