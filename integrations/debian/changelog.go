@@ -38,8 +38,10 @@ type Entry struct {
 
 var (
 	entryHead = regexp.MustCompile(`^([A-Za-z0-9][-+0-9A-Za-z.]*) \(([^() \t]+)\)((?:[ \t]+[-+0-9A-Za-z.]+)+);(.*)$`)
-	entryEnd  = regexp.MustCompile(`^ -- (.*) <([^<>]*)>(  ?)((?:[A-Za-z]+, ?)?[0-9]{1,2} [A-Za-z]{3} [0-9]{4} [0-9]{1,2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4})(?: +\([^()]*\))?$`)
+	entryEnd  = regexp.MustCompile(`^ -- (.*) <([^<>]*)>(  ?)((?:[A-Za-z]+,[ \t]*)?[0-9]{1,2}[ \t]+[A-Za-z]{3}[ \t]+[0-9]{4}[ \t]+[0-9]{1,2}:[0-9]{2}:[0-9]{2}[ \t]+[-+][0-9]{4})(?:[ \t]+\([^()]*\))?$`)
 	option    = regexp.MustCompile(`^([-0-9A-Za-z]+)=[ \t]*(\S.*)$`)
+	// Before 1996 an entry named no distribution. dpkg reads nothing from the first such entry on.
+	oldHead = regexp.MustCompile(`^[A-Za-z0-9][-+0-9A-Za-z.]* \([^() \t]+\);`)
 	// Policy knows nothing of these, but dpkg reads over the settings of editors.
 	editorLine = regexp.MustCompile(`(?i)^(vim:|\$[a-z]+:.*\$|# |/\*.*\*/)`)
 	editorEnd  = regexp.MustCompile(`(?i)^(;; *)?local variables:`)
@@ -58,7 +60,7 @@ func ParseChangelog(r io.Reader) ([]Entry, error) {
 		if strings.IndexByte(line, 0) >= 0 {
 			return nil, p.bad("Take it out", "has a NUL byte")
 		}
-		if p.entry == nil && editorEnd.MatchString(line) {
+		if p.entry == nil && (editorEnd.MatchString(line) || len(p.entries) > 0 && oldHead.MatchString(line)) {
 			break
 		}
 		if err := p.take(line); err != nil {
@@ -167,7 +169,7 @@ func (p *changelogParser) trailer(line string) error {
 	for len(e.Changes) > 0 && e.Changes[len(e.Changes)-1] == "" {
 		e.Changes = e.Changes[:len(e.Changes)-1]
 	}
-	text := m[4]
+	text := strings.Join(strings.Fields(m[4]), " ") // one-digit days are often written with two blanks
 	day, rest, named := strings.Cut(text, ",")
 	if named {
 		text = strings.TrimLeft(rest, " ")

@@ -83,6 +83,27 @@ func badChangelogs() []badChangelog {
 	}
 }
 
+func TestDatesWithMoreBlanksAreRead(t *testing.T) {
+	text := strings.Replace(sampleChangelog, "Mon, 07 Jan 2019", "Mon,  7 Jan 2019", 1)
+	entries, err := ParseChangelog(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := entries[1]; e.Date.Day() != 7 || len(e.Warnings) > 0 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestEntriesOfTheOldestFormEndWhatIsRead(t *testing.T) {
+	const old = "\nhello (1.3-6); priority=LOW\n\n  * Changed to ELF.\n\n -- A Person <person@example.org>  Thu, 14 Mar 1996 02:04:36 +0000\n"
+	if entries, err := ParseChangelog(strings.NewReader(sampleChangelog + old)); err != nil || len(entries) != 2 {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+	if _, err := ParseChangelog(strings.NewReader(old)); err == nil {
+		t.Error("a changelog of such entries alone is read")
+	}
+}
+
 func TestBadChangelogsAreRefused(t *testing.T) {
 	for _, c := range badChangelogs() {
 		if _, err := ParseChangelog(strings.NewReader(c.text)); err == nil || !strings.Contains(err.Error(), c.why) {

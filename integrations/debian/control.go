@@ -71,7 +71,7 @@ func ParseControl(data []byte) (SourceControl, error) {
 		}
 		for _, a := range b.Architectures {
 			alone := a == "any" || a == "all"
-			if alone && len(b.Architectures) > 1 || len(a) > 60 || !archName.MatchString(a) || a == "source" {
+			if alone && len(b.Architectures) > 1 || len(a) > 60 || !word(a, "-") || a == "source" {
 				return bad("Write any, or all, or names such as amd64 linux-any", "begins the package %s, whose Architecture is %q",
 					b.Name, shorten(p.Get("Architecture")))
 			}

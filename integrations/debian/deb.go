@@ -3,7 +3,6 @@ package debian
 import (
 	"archive/tar"
 	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -41,8 +40,8 @@ func ReadDeb(r io.ReaderAt, size int64) (Deb, error) {
 // DebReader reads many packages, one after the other, as [ReadDeb] does. It uses the memory for
 // decompressing again, which costs more than all else in small packages. The zero value is ready.
 type DebReader struct {
-	gzip gzip.Reader
-	in   *bufio.Reader
+	unpacker unpacker
+	in       *bufio.Reader
 }
 
 // Read is [ReadDeb]. What it returns stays as it is when the next package is read.
@@ -107,11 +106,10 @@ func (d *Deb) readControl(dr *DebReader, r io.ReaderAt) error {
 	bad := func(format string, args ...any) error {
 		return invalid("deb", "Build the package again with dpkg-deb", format, args...)
 	}
-	z, err := unpack(r, d.member("control.tar"), "control.tar", maxControlTar, &dr.gzip)
+	z, err := unpack(r, d.member("control.tar"), "control.tar", maxControlTar, &dr.unpacker)
 	if err != nil {
 		return err
 	}
-	defer z.Close()
 	if dr.in == nil {
 		dr.in = bufio.NewReaderSize(z, 16<<10)
 	} else {
@@ -201,11 +199,10 @@ func tarError(what string, err error) error {
 // Contents calls each with the path of everything in the package that is no directory, as a
 // Contents index lists it: "usr/bin/hello". It reads the whole data.tar as a stream.
 func (d Deb) Contents(r io.ReaderAt, each func(path string) error) error {
-	z, err := unpack(r, d.member("data.tar"), "data.tar", maxDataTar, new(gzip.Reader))
+	z, err := unpack(r, d.member("data.tar"), "data.tar", maxDataTar, new(unpacker))
 	if err != nil {
 		return err
 	}
-	defer z.Close()
 	return eachEntry(bufio.NewReaderSize(z, 16<<10), "data.tar", func(h *tar.Header, _ io.Reader) error {
 		if h.Typeflag == tar.TypeDir {
 			return nil

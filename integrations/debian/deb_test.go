@@ -3,7 +3,6 @@ package debian
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"reflect"
@@ -189,11 +188,10 @@ func TestBombsAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		read := func(most int64) error {
-			z, err := unpack(bytes.NewReader(data), d.member("data.tar"), "data.tar", most, new(gzip.Reader))
+			z, err := unpack(bytes.NewReader(data), d.member("data.tar"), "data.tar", most, new(unpacker))
 			if err != nil {
 				return err
 			}
-			defer z.Close()
 			_, err = io.Copy(io.Discard, z)
 			return err
 		}
@@ -203,14 +201,5 @@ func TestBombsAreRefused(t *testing.T) {
 		if err := read(2 << 20); err != nil {
 			t.Errorf("%s: %v", c, err)
 		}
-	}
-	// The third byte of the only filter of the first block is the size of the dictionary.
-	b.Compress = XZ
-	data := deb(t, b)
-	at := bytes.Index(data, []byte("\xfd7zXZ"))
-	filter := bytes.Index(data[at+12:], []byte{0x21, 1})
-	data[at+12+filter+2] = 40
-	if _, err := readDeb(data); err == nil || !strings.Contains(err.Error(), "MiB of memory") {
-		t.Errorf("a dictionary of 4 GiB: %v", err)
 	}
 }

@@ -57,7 +57,7 @@ type PackagesOut struct {
 
 // Contract of debian.packages@1.
 func (Packages) Contract() action.Contract {
-	return action.Contract{Name: "debian.packages", Version: 1, Policy: action.Read, Timeout: 30 * time.Minute,
+	return action.Contract{ByHand: packagesByHand, Name: "debian.packages", Version: 1, Policy: action.Read, Timeout: 30 * time.Minute,
 		Doc:     "Puts the packages of all builds of a release together and checks that they belong together.",
 		Classes: []string{"failed"},
 		Shell:   "dscverify --no-sig-check *.changes; compare their Version; lintian *.changes"}

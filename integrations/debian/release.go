@@ -149,10 +149,12 @@ func releaseOf(p Paragraph) (r Release, err error) {
 			*flag[name] = value == "yes"
 		case list[name] != nil:
 			words := strings.Fields(value)
-			for i, w := range words {
-				if slices.Contains(words[:i], w) {
+			seen := make(map[string]bool, len(words))
+			for _, w := range words {
+				if seen[w] {
 					return r, bad("Keep one of them", "has %s twice in %s", shorten(w), f.Name)
 				}
+				seen[w] = true
 			}
 			*list[name] = words
 		default:

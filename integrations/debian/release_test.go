@@ -1,6 +1,7 @@
 package debian
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,22 @@ func TestAmbiguousReleaseFilesAreRefused(t *testing.T) {
 		if r.Hashes != nil || r.source != nil {
 			t.Errorf("%q: a refused file gives content", c.why)
 		}
+	}
+}
+
+// The time to read a list grows with its length, and not with its square.
+func TestLongListsOfWordsAreRead(t *testing.T) {
+	var words strings.Builder
+	for i := range 150_000 {
+		words.WriteString(" " + strconv.FormatInt(int64(i), 36))
+	}
+	r, err := ParseRelease([]byte("Suite: x\nArchitectures:" + words.String() + "\n"))
+	if err != nil || len(r.Architectures) != 150_000 {
+		t.Fatalf("%d words: %v", len(r.Architectures), err)
+	}
+	_, err = ParseRelease([]byte("Suite: x\nArchitectures:" + words.String() + " 0\n"))
+	if err == nil || !strings.Contains(err.Error(), "has 0 twice") {
+		t.Fatal(err)
 	}
 }
 

@@ -1,14 +1,11 @@
 package debian
 
 import (
+	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
 
 	"slipway/bot/errs"
 )
@@ -18,40 +15,38 @@ const maxWindow = 128 << 20
 
 // unpack reads the member m, whose name begins with base, decompressed. Reading more than most
 // bytes fails: what is small on disk must not fill the memory or the time of the reader. What
-// gunzip read before is forgotten.
-func unpack(r io.ReaderAt, m Member, base string, most int64, gunzip *gzip.Reader) (io.ReadCloser, error) {
+// u unpacked before is forgotten.
+func unpack(r io.ReaderAt, m Member, base string, most int64, u *unpacker) (io.Reader, error) {
 	section := io.NewSectionReader(r, m.Offset, m.Size)
 	var plain io.Reader
-	closer := func() {}
 	switch m.Name[len(base):] {
 	case "":
 		plain = section
 	case ".gz":
-		if err := gunzip.Reset(section); err != nil {
+		if err := u.gzip.Reset(section); err != nil {
 			return nil, packed(m.Name, err)
 		}
-		plain = gunzip
+		plain = &u.gzip
 	case ".xz":
 		if err := checkXZ(section, m.Size, most); err != nil {
 			return nil, packed(m.Name, err)
 		}
-		z, err := xz.ReaderConfig{SingleStream: true, DictCap: 64 << 10}.NewReader(section)
+		z, err := u.xz(section)
 		if err != nil {
 			return nil, packed(m.Name, err)
 		}
 		plain = z
 	case ".zst":
-		z, err := zstd.NewReader(section, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(uint64(max(most, maxWindow))))
+		z, err := u.zst(section, most)
 		if err != nil {
 			return nil, packed(m.Name, err)
 		}
-		plain, closer = z, z.Close
+		plain = z
 	default:
 		return nil, invalid("deb", "Build the package with xz, zstd, gzip or no compression",
 			"the package has a member %s, compressed in an unknown way", m.Name)
 	}
-	return &unpacked{plain, closer, m.Name, most}, nil
+	return &unpacked{plain, m.Name, most}, nil
 }
 
 func packed(name string, err error) error {
@@ -60,10 +55,9 @@ func packed(name string, err error) error {
 }
 
 type unpacked struct {
-	r     io.Reader
-	close func()
-	name  string
-	left  int64
+	r    io.Reader
+	name string
+	left int64
 }
 
 func (u *unpacked) Read(b []byte) (int, error) {
@@ -81,17 +75,16 @@ func (u *unpacked) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (u *unpacked) Close() error { u.close(); return nil }
-
 // checkXZ walks the index of an xz stream (the .xz file format 1.2, sections 2 to 4) and refuses
 // it before anything is decompressed if its blocks want more memory or give more bytes than
 // allowed. Only one stream is read: apt and dpkg differ on what follows the first.
 func checkXZ(r io.ReaderAt, size, most int64) error {
 	const head, foot, maxIndex = 12, 12, 1 << 20
 	b := make([]byte, foot)
-	if size < head+foot+8 || readAt(r, b[:6], 0) != nil || string(b[:6]) != "\xfd7zXZ\x00" {
+	if size < head+foot+8 || readAt(r, b[:8], 0) != nil || string(b[:6]) != "\xfd7zXZ\x00" {
 		return fmt.Errorf("it is no xz stream")
 	}
+	sum := checkSize(b[7])
 	if readAt(r, b, size-foot) != nil || string(b[10:]) != "YZ" {
 		return fmt.Errorf("it does not end like one xz stream")
 	}
@@ -121,7 +114,7 @@ func checkXZ(r io.ReaderAt, size, most int64) error {
 		if total += plain; total > uint64(most) {
 			return fmt.Errorf("it holds more than %d bytes", most)
 		}
-		if err := checkXZBlock(r, at); err != nil {
+		if err := checkXZBlock(r, at, int64(packed)-sum); err != nil {
 			return err
 		}
 		at += (int64(packed) + 3) &^ 3
@@ -132,13 +125,20 @@ func checkXZ(r io.ReaderAt, size, most int64) error {
 	return nil
 }
 
-// checkXZBlock refuses a block whose only filter is not LZMA2 with a dictionary within bounds.
-func checkXZBlock(r io.ReaderAt, at int64) error {
+// checkSize is the length of the check at the end of each block, in bytes (section 2.1.1.2).
+func checkSize(flags byte) int64 {
+	return [...]int64{0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64}[flags&15]
+}
+
+// checkXZBlock refuses a block whose only filter is not LZMA2 with a dictionary within bounds, or
+// that ends elsewhere than its index says: a reader goes on where the block really ends, and what
+// it meets there must have been looked at. size is without the check.
+func checkXZBlock(r io.ReaderAt, at, size int64) error {
 	b := make([]byte, 32)
 	n, _ := r.ReadAt(b, at)
 	in := bytes.NewReader(b[min(n, 1):n])
 	flags, err := in.ReadByte()
-	if err != nil || flags&0x3f != 0 {
+	if err != nil || b[0] == 0 || flags&0x3f != 0 {
 		return fmt.Errorf("it uses other filters than LZMA2")
 	}
 	for _, bit := range []byte{0x40, 0x80} {
@@ -157,5 +157,43 @@ func checkXZBlock(r io.ReaderAt, at int64) error {
 	if bits > 40 || uint64(2|bits&1)<<(bits/2+11) > maxWindow {
 		return fmt.Errorf("it needs more than %d MiB of memory", maxWindow>>20)
 	}
+	header := (int64(b[0]) + 1) * 4
+	if header >= size || !chunks(io.NewSectionReader(r, at+header, size-header)) {
+		return fmt.Errorf("its index does not match its blocks")
+	}
 	return nil
+}
+
+// chunks reports whether r is LZMA2 data that ends where r ends: chunks with a control byte each,
+// the last of which is zero.
+func chunks(r *io.SectionReader) bool {
+	in := bufio.NewReaderSize(r, int(min(r.Size(), 32<<10)))
+	for {
+		control, err := in.ReadByte()
+		if err != nil {
+			return false
+		}
+		rest := 0 // of the chunk's header, after its size
+		switch {
+		case control == 0:
+			_, err := in.ReadByte()
+			return err == io.EOF
+		case control >= 0x80: // compressed: first the size of what it gives
+			if _, err := in.Discard(2); err != nil {
+				return false
+			}
+			if control >= 0xc0 {
+				rest = 1
+			}
+		case control > 2:
+			return false
+		}
+		var size [2]byte
+		if _, err := io.ReadFull(in, size[:]); err != nil {
+			return false
+		}
+		if _, err := in.Discard(int(binary.BigEndian.Uint16(size[:])) + 1 + rest); err != nil {
+			return false
+		}
+	}
 }
