@@ -64,7 +64,7 @@ func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, er
 	if err != nil {
 		return StageOut{}, err
 	}
-	var out StageOut
+	out := StageOut{Changes: []string{}} // a refresh changes nothing
 	var digests strings.Builder
 	date := s.a.Now().UTC().Truncate(time.Second)
 	for _, name := range in.Suites {
@@ -72,12 +72,17 @@ func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, er
 		if err != nil {
 			return StageOut{}, err
 		}
-		change.Key, change.Date = key.String()+" on "+on, date
+		change.Key, change.Run, change.Date = key.String()+" on "+on, key.Run, date
 		got, err := c.Place.Stage(ctx, change)
 		if err == nil && got.Staged && s.a.Now().Sub(got.Date) > fresh {
 			// A person tries the step again: clients count a Release's age from its date.
 			change.Key += " at " + date.Format(time.RFC3339)
 			got, err = c.Place.Stage(ctx, change)
+		}
+		if errs.Is(err, errs.Conflict) {
+			if now, moved := currentOf(c.Place, in.Suites); moved == nil && now != on {
+				return StageOut{}, errs.E(op, errs.Busy, fmt.Errorf("somebody else published in %s meanwhile", name)).Hint("wait: it is staged again on top of that")
+			}
 		}
 		if err != nil {
 			return StageOut{}, err
@@ -131,13 +136,18 @@ func (s stage) change(ctx context.Context, c Configured, in StageIn, suite strin
 	switch in.Kind {
 	case "refresh":
 	case "add":
-		files := artifacts{ctx: ctx, from: s.a.Contents, files: in.Files}
-		for _, f := range in.Files {
+		// Clients must have a new key before the archive is signed with it alone.
+		more, err := s.a.missingKeyring(ctx, in.Archive, c, suite)
+		if err != nil {
+			return Change{}, err
+		}
+		files := artifacts{ctx: ctx, from: s.a.Contents, files: slices.Concat(in.Files, more)}
+		for _, f := range files.files {
 			if strings.HasSuffix(f.Name, ".deb") || strings.HasSuffix(f.Name, ".dsc") {
 				change.Add = append(change.Add, File{Path: f.Name, FS: files})
 			}
 		}
-		if len(change.Add) == 0 {
+		if len(change.Add) == len(more) {
 			return bad("let the pipeline leave its packages among its artifacts", "there is no .deb and no .dsc among %d files", len(in.Files))
 		}
 	case "promote":
@@ -157,8 +167,10 @@ func (s stage) change(ctx context.Context, c Configured, in StageIn, suite strin
 	return change, nil
 }
 
-// before is the newest published generation without that version of a source package that came
-// before the one which brought it. Errors: NotFound.
+// before is the newest generation without that version of a source package that came before the
+// one which brought it, on the way back from what clients see: from a rollback the way goes on at
+// the generation whose content came back, so that what was rolled back is not found again.
+// Errors: NotFound.
 func before(p Place, suite, source, version string) (Generation, error) {
 	const op = "archive.stage"
 	if source == "" || version == "" {
@@ -169,26 +181,39 @@ func before(p Place, suite, source, version string) (Generation, error) {
 		return Generation{}, err
 	}
 	brought := false
-	for _, g := range slices.Backward(all) {
-		if g.Staged || g.Published.IsZero() {
-			continue
-		}
-		built, err := p.Built(suite, g.ID, source)
+	i := slices.IndexFunc(all, func(g Generation) bool { return g.Current })
+	for ; i >= 0; i = earlier(all, i) {
+		built, err := p.Built(suite, all[i].ID, source)
 		if err != nil {
 			return Generation{}, err
 		}
 		has := slices.ContainsFunc(built, func(b Built) bool { return b.Version == version })
 		if brought && !has {
-			return g, nil
+			return all[i], nil
 		}
 		brought = brought || has
 	}
 	if !brought {
-		return Generation{}, errs.E(op, errs.NotFound, fmt.Errorf("%s has no %s %s, and had none as far as it remembers", suite, source, version)).
+		return Generation{}, errs.E(op, errs.NotFound, fmt.Errorf("%s has no %s %s, and what it has now did not come after it", suite, source, version)).
 			Hint("look at what the suite has, and name that version")
 	}
 	return Generation{}, errs.E(op, errs.NotFound, fmt.Errorf("%s remembers nothing from before %s %s", suite, source, version)).
 		Hint("publish a higher version with the earlier content instead")
+}
+
+// earlier is where the content of a generation came from, -1 when nothing is known. When that was
+// cleaned up it is the newest published one from before.
+func earlier(all []Generation, i int) int {
+	from := all[i].Base
+	if at := slices.IndexFunc(all[:i], func(g Generation) bool { return g.ID == from }); at >= 0 {
+		return at
+	}
+	for at := i - 1; at >= 0; at-- {
+		if g := all[at]; !g.Staged && !g.Published.IsZero() && (from == "" || g.ID < from) {
+			return at
+		}
+	}
+	return -1
 }
 
 // artifacts are files of a pipeline as a file system: by the names that .dsc files know them by.
@@ -246,6 +271,7 @@ type HistoryOut struct {
 	Suites   []string `cel:"suites" json:"suites" doc:"those that offer the version now"`
 	Packages []string `cel:"packages" json:"packages" doc:"binary packages of that version"`
 	Previous string   `cel:"previous" json:"previous" doc:"version that they offered before; empty: none that is remembered"`
+	Before   []Offer  `cel:"before" json:"before" doc:"what each of those suites offered before, as far as it remembers"`
 }
 
 func (history) Probe(context.Context, action.Key, HistoryIn) (HistoryOut, bool, error) {
@@ -257,7 +283,7 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 	if err != nil {
 		return HistoryOut{}, err
 	}
-	out := HistoryOut{Suites: []string{}, Packages: []string{}}
+	out := HistoryOut{Suites: []string{}, Packages: []string{}, Before: []Offer{}}
 	for _, suite := range in.Suites {
 		now, err := c.Place.Built(suite, "", in.Source)
 		if err != nil {
@@ -280,8 +306,13 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 		if err != nil {
 			return HistoryOut{}, err
 		}
-		if len(earlier) > 0 && out.Previous == "" {
-			out.Previous = earlier[0].Version
+		was := Offer{Suite: suite, Packages: now[i].Packages}
+		if len(earlier) > 0 {
+			was.Version, was.Packages = earlier[0].Version, earlier[0].Packages
+		}
+		out.Before = append(out.Before, was)
+		if out.Previous == "" {
+			out.Previous = was.Version
 		}
 	}
 	slices.Sort(out.Packages)

@@ -1,11 +1,13 @@
 package aptrepo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"slipway/bot/action"
@@ -42,6 +44,8 @@ type Configured struct {
 	Keyring []byte   // certificates of the keys, armored
 	Keys    []string // primary fingerprints; every one must sign
 	Suites  []Suite
+	// KeyringPackage is how the package that gives the keys to clients is made.
+	KeyringPackage KeyringOptions
 }
 
 // Signatures verifies the signatures of a Release.
@@ -51,13 +55,21 @@ type Signatures interface {
 	Assemble(release []byte, inline, detached [][]byte, keyring []byte, keys []string, now time.Time) (inRelease, releaseGPG []byte, err error)
 }
 
+// Looker sees an archive as those who install from it do; [Client] is the real one. What a client
+// refuses is no error: it stands in [View.Complaints].
+type Looker interface {
+	Look(ctx context.Context, q Look) (View, error)
+}
+
 // Actions are those of archives, for the set that cmd builds.
 type Actions struct {
 	Archives   func(name string) (Configured, bool)
 	Names      func() []string
 	Contents   Contents
 	Signatures Signatures
-	Client     Client
+	Client     Looker
+	Keyrings   Keyrings
+	Depot      Depot
 	Now        func() time.Time
 }
 
@@ -90,17 +102,29 @@ func (a *Actions) Bind() ([]action.Bound, error) {
 		all, failed = append(all, b), errors.Join(failed, err)
 	}
 	add(action.Of(action.Contract{
-		Name: "archive.stage", Version: 1, Policy: action.Keyed, Timeout: 30 * time.Minute,
+		Name: "archive.stage", Version: 1, ByHand: a.stageByHand, Policy: action.Keyed, Timeout: 30 * time.Minute,
 		Doc:   "Makes the next state of an archive's suites, complete but for its signatures. Clients see nothing of it.",
 		Shell: "reprepro --basedir current-release include SUITE FILE.changes   # a copy of the archive, not the one that clients read",
+		Undo:  "archive.drop@1", UndoIn: map[string]string{"archive": "in.archive", "suites": "in.suites", "generation": "out.generation"},
+		Classes: []string{"conflict", "exists"},
 	}, stage{a}))
 	add(action.Of(action.Contract{
-		Name: "archive.publish", Version: 1, Policy: action.Conditional, Timeout: 30 * time.Minute, Irreversible: true,
+		Name: "archive.drop", Version: 1, Policy: action.Conditional, Timeout: 5 * time.Minute,
+		Doc:   "Removes a staged state of an archive's suites. What was published stays.",
+		Shell: "rm -rf current-release   # the copy that was prepared, not the one that clients read",
+	}, drop{a}))
+	add(action.Of(action.Contract{
+		Name: "archive.keyring", Version: 1, Policy: action.Keyed, Timeout: 5 * time.Minute,
+		Doc:   "Makes the package that gives an archive's keys to its clients, to be staged like any other.",
+		Shell: "put gpg --export FINGERPRINT… into /usr/share/keyrings/NAME.gpg of a package, and build it",
+	}, keyringPackage{a}))
+	add(action.Of(action.Contract{
+		Name: "archive.publish", Version: 1, ByHand: a.publishByHand, Policy: action.Conditional, Timeout: 30 * time.Minute, Irreversible: true, Classes: []string{"conflict", "exists"},
 		Doc:   "Adds the signatures to the staged state of the suites, and turns clients to it at once.",
 		Shell: "put Release.gpg and InRelease beside each Release, then: ln -s current-release new && mv -T new release",
 	}, publish{a}))
 	add(action.Of(action.Contract{
-		Name: "archive.view", Version: 1, Policy: action.Read, Watched: true, Timeout: 15 * time.Minute,
+		Name: "archive.view", Version: 1, ByHand: a.viewByHand, Policy: action.Read, Watched: true, Timeout: 15 * time.Minute,
 		Doc:   "Looks with a real apt client at what an archive offers.",
 		Shell: "apt-get update && apt-cache policy PACKAGE",
 	}, view{a}))
@@ -110,10 +134,15 @@ func (a *Actions) Bind() ([]action.Bound, error) {
 		Shell: "look at the snapshots of the archive",
 	}, history{a}))
 	add(action.Of(action.Contract{
-		Name: "archive.clean", Version: 1, Policy: action.Conditional, Timeout: 30 * time.Minute,
+		Name: "archive.clean", Version: 1, ByHand: a.cleanByHand, Policy: action.Conditional, Timeout: 30 * time.Minute,
 		Doc:   "Removes states of an archive that no client can ask for any more, and packages that none of them names.",
 		Shell: "rm -rf old-release",
 	}, clean{a}))
+	add(action.Of(action.Contract{
+		Name: "archive.expiry", Version: 1, Policy: action.Read,
+		Doc:   "Tells which suites of an archive need a new date, because clients will soon refuse the one they have.",
+		Shell: "grep Valid-Until: dists/*/Release",
+	}, expiry{a}))
 	return all, failed
 }
 
@@ -172,22 +201,23 @@ func (p publish) Probe(_ context.Context, _ action.Key, in PublishIn) (PublishOu
 	}
 	out := PublishOut{Generation: in.Generation, Previous: in.Current}
 	for _, r := range in.Releases {
-		all, err := c.Place.Generations(r.Suite)
-		if err != nil {
+		g, done, err := published(c.Place, r.Suite, in.Generation, r.Digest)
+		if err != nil || !done {
 			return PublishOut{}, false, err
 		}
-		i := slices.IndexFunc(all, func(g Generation) bool { return g.ID == in.Generation })
-		if i < 0 || all[i].Staged || all[i].Published.IsZero() {
-			return PublishOut{}, false, nil
+		out.Published = g.Published.UTC().Format(time.RFC3339)
+	}
+	if s, ok := c.Place.(settler); ok && len(in.Releases) > 0 {
+		if err := s.Settle(); err != nil {
+			return PublishOut{}, false, err
 		}
-		if all[i].Digest != r.Digest {
-			return PublishOut{}, false, errs.E("archive.publish", errs.Exists, fmt.Errorf("%s of %s is published with another Release", in.Generation, r.Suite)).
-				Hint("look at the archive: somebody else wrote there")
-		}
-		out.Published = all[i].Published.UTC().Format(time.RFC3339)
 	}
 	return out, len(in.Releases) > 0, nil
 }
+
+// settler is a [Place] that may have been killed between the turn of a link and its way to the disk.
+// See [Archive.Settle].
+type settler interface{ Settle() error }
 
 // Do publishes suite after suite. A suite that has it already is left alone, so that a repeat goes
 // on where it was interrupted.
@@ -197,11 +227,18 @@ func (p publish) Do(ctx context.Context, _ action.Key, in PublishIn) (PublishOut
 	if err != nil {
 		return PublishOut{}, err
 	}
-	// All signatures are checked before the first suite turns.
+	// All dates and signatures are checked before the first suite turns.
 	ready := make([]Publication, 0, len(in.Releases))
 	for _, r := range in.Releases {
 		if got := action.DigestOf([]byte(r.Text)); got != r.Digest {
-			return PublishOut{}, errs.E(op, errs.Invalid, fmt.Errorf("the Release of %s has the digest %s, and %s was approved", r.Suite, got, r.Digest))
+			return PublishOut{}, errs.E(op, errs.Invalid, fmt.Errorf("the Release of %s has the digest %s, and %s was approved", r.Suite, got, r.Digest)).
+				Hint("give the text that was staged, approved and signed")
+		}
+		// Suites may expire at different times, and the first must not turn when the second cannot.
+		if text, err := parseRelease([]byte(r.Text)); err == nil {
+			if err := text.checkTime(p.a.Now()); err != nil {
+				return PublishOut{}, errs.E(op, errs.KindOf(err), fmt.Errorf("%s: %s", r.Suite, errs.Cause(err))).Hint("%s", errs.HintOf(err))
+			}
 		}
 		inline, detached := signaturesOf(in.Signed, r)
 		inRelease, gpg, err := p.a.Signatures.Assemble([]byte(r.Text), inline, detached, c.Keyring, c.Keys, p.a.Now())
@@ -211,15 +248,71 @@ func (p publish) Do(ctx context.Context, _ action.Key, in PublishIn) (PublishOut
 		ready = append(ready, Publication{Suite: r.Suite, Generation: in.Generation, Digest: r.Digest, InRelease: inRelease, ReleaseGPG: gpg,
 			Expect: generationOf(in.Current, r.Suite), Now: p.a.Now()})
 	}
-	out := PublishOut{Generation: in.Generation, Published: p.a.Now().UTC().Format(time.RFC3339)}
+	out := PublishOut{Generation: in.Generation}
 	for _, one := range ready {
-		done, err := c.Place.Publish(ctx, one)
+		// A suite that had its turn before an interruption may have moved on since.
+		g, done, err := published(c.Place, one.Suite, one.Generation, one.Digest)
 		if err != nil {
 			return PublishOut{}, err
 		}
-		out.Previous = append(out.Previous, SuiteGeneration{Suite: one.Suite, Generation: done.Previous})
+		at, previous := g.Published, cmp.Or(g.Parent, one.Expect)
+		if !done || g.Current {
+			turned, err := c.Place.Publish(ctx, one)
+			if err != nil {
+				return PublishOut{}, restage(err, one)
+			}
+			at, previous = turned.At, turned.Previous
+		}
+		out.Published = at.UTC().Format(time.RFC3339)
+		out.Previous = append(out.Previous, SuiteGeneration{Suite: one.Suite, Generation: previous})
 	}
 	return out, nil
+}
+
+// published reports whether clients of a suite have read a generation. Errors: Exists when it has
+// another Release than the one that is meant.
+func published(p Place, suite, generation, digest string) (g Generation, done bool, err error) {
+	all, err := p.Generations(suite)
+	if err != nil {
+		return g, false, err
+	}
+	i := slices.IndexFunc(all, func(g Generation) bool { return g.ID == generation })
+	if i < 0 {
+		// It may have been cleaned up; what came after it remembers it, but not its digest. The key of
+		// the stage and the date are in its name.
+		next := slices.IndexFunc(all, func(g Generation) bool { return g.Parent == generation && !g.Published.IsZero() })
+		if next < 0 {
+			return g, false, nil
+		}
+		return Generation{ID: generation, Suite: suite, Published: dateOf(generation)}, true, nil
+	}
+	if all[i].Staged || all[i].Published.IsZero() {
+		return g, false, nil
+	}
+	if all[i].Digest != digest {
+		return g, false, errs.E("archive.publish", errs.Exists, fmt.Errorf("%s of %s is published with another Release", generation, suite)).
+			Hint("look at the archive: somebody else wrote there")
+	}
+	return all[i], true, nil
+}
+
+// dateOf is the date in the name of a generation, zero when it has none.
+func dateOf(generation string) time.Time {
+	stamp, _, _ := strings.Cut(generation, "-")
+	at, _ := time.Parse(stampForm, stamp)
+	return at
+}
+
+// restage says how to go on when what was staged cannot be published any more.
+func restage(err error, p Publication) error {
+	const again = "do the step that staged it again (again STEP), and have that approved and signed"
+	switch errs.KindOf(err) {
+	case errs.Conflict:
+		return errs.E("archive.publish", errs.Conflict, errors.New(errs.Cause(err))).Hint(again)
+	case errs.NotFound:
+		return errs.E("archive.publish", errs.Conflict, fmt.Errorf("generation %s of %s is not there any more", p.Generation, p.Suite)).Hint(again)
+	}
+	return err
 }
 
 func signaturesOf(signed [][]Signature, r SuiteRelease) (inline, detached [][]byte) {
@@ -251,6 +344,7 @@ type CleanIn struct {
 // CleanOut is what went.
 type CleanOut struct {
 	Generations int `cel:"generations" json:"generations"`
+	Staged      int `cel:"staged" json:"staged" doc:"generations that were never published"`
 	Files       int `cel:"files" json:"files"`
 	Bytes       int `cel:"bytes" json:"bytes"`
 }
@@ -265,5 +359,5 @@ func (c clean) Do(ctx context.Context, _ action.Key, in CleanIn) (CleanOut, erro
 		return CleanOut{}, err
 	}
 	r, err := archive.Place.Cleanup(ctx, c.a.Now())
-	return CleanOut{Generations: r.Generations, Files: r.Files, Bytes: int(r.Bytes)}, err
+	return CleanOut{Generations: r.Generations, Staged: r.Staged, Files: r.Files, Bytes: int(r.Bytes)}, err
 }

@@ -1,6 +1,7 @@
 package aptrepo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,10 @@ type Options struct {
 	// Step, when not nil, is called around every step that a crash could separate from the next,
 	// with its name. It is for tests: what it does not return from is a crash.
 	Step func(name string)
+	// Before, when not nil, is called before clients of the folder are turned from the generation
+	// previous to the next one, which is signed and on disk; its error leaves them where they are.
+	// It is for an archive that is read elsewhere too, and is called again after an interruption.
+	Before func(ctx context.Context, s Suite, next, previous string) error
 }
 
 // Archive is an archive in a local folder. Its methods may be used by several goroutines and

@@ -110,6 +110,7 @@ func TestCleanupKeepsWhatClientsMayRead(t *testing.T) {
 	s := stable()
 	s.Snapshots = 1
 	w := newWorld(t, Options{}, s)
+	w.publish(w.change(w.deb("hello", "0.9", "amd64")))
 	w.publish(w.change(w.deb("hello", "1.0", "amd64")))
 	w.publish(w.change(w.deb("hello", "1.1", "amd64")))
 	if done, err := w.a.Cleanup(context.Background(), w.now); err != nil || done.Generations != 0 || done.Files != 0 {
@@ -136,6 +137,32 @@ func TestCleanupKeepsWhatClientsMayRead(t *testing.T) {
 	for _, f := range []string{"dists/stable/InRelease", "pool/main/h/hello/hello_1.2_amd64.deb"} {
 		if _, err := os.Stat(filepath.Join(base, f)); err != nil {
 			t.Errorf("the snapshot is no address for apt: %v", err)
+		}
+	}
+}
+
+// An archive that was copied without hidden files, or whose folder of generations is not mounted,
+// does not tell which packages it needs. None may go.
+func TestCleanupRemovesNothingWhenAGenerationIsUnknown(t *testing.T) {
+	for what, lose := range map[string]func(w *world, old, now Staged) string{
+		"the record of the current one": func(w *world, _, now Staged) string { return filepath.Join(w.a.gen("stable", now.ID), recordFile) },
+		"the record of one before":      func(w *world, old, _ Staged) string { return filepath.Join(w.a.gen("stable", old.ID), recordFile) },
+		"all generations":               func(w *world, _, _ Staged) string { return filepath.Join(w.root, "generations") },
+	} {
+		w := newWorld(t, Options{})
+		old := w.publish(w.change(w.deb("hello", "1.0", "amd64")))
+		now := w.publish(w.change(w.deb("hello", "1.1", "amd64")))
+		if err := os.RemoveAll(lose(w, old, now)); err != nil {
+			t.Fatal(err)
+		}
+		done, err := w.a.Cleanup(context.Background(), w.now.Add(time.Hour))
+		if !errs.Is(err, errs.Corrupt) || errs.HintOf(err) == "" || done.Files != 0 {
+			t.Errorf("%s: %+v, %v", what, done, err)
+		}
+		for _, f := range []string{"hello_1.0_amd64.deb", "hello_1.1_amd64.deb"} {
+			if _, err := os.Stat(filepath.Join(w.root, "pool/main/h/hello", f)); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
 		}
 	}
 }

@@ -303,30 +303,23 @@ func (b *build) emptied() error {
 func (b *build) fillPool(ctx context.Context, arrivals []arrival) error {
 	root := b.archive.root
 	var made sync.Map // folders that are there
-	var g errgroup.Group
-	g.SetLimit(workers())
-	for _, a := range arrivals {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
+	return inParallel(ctx, len(arrivals), func(i int) error {
+		a := &arrivals[i]
+		dir := root + "/" + poolDir(a.component, a.source)
+		if _, there := made.Load(dir); !there {
+			if err := mkdirs(root, dir, b.sync); err != nil {
 				return err
 			}
-			dir := filepath.Join(root, filepath.FromSlash(poolDir(a.component, a.source)))
-			if _, there := made.Load(dir); !there {
-				if err := mkdirs(root, dir, b.sync); err != nil {
-					return err
-				}
-				made.Store(dir, true)
-			}
+			made.Store(dir, true)
 			b.sync.dir(dir)
-			for _, p := range a.parts {
-				if err := b.fill(filepath.Join(dir, p.name), p); err != nil {
-					return err
-				}
+		}
+		for _, p := range a.parts {
+			if err := b.fill(dir+"/"+p.name, p); err != nil {
+				return err
 			}
-			return nil
-		})
-	}
-	return g.Wait()
+		}
+		return nil
+	})
 }
 
 func (b *build) fill(to string, p part) error {

@@ -1,6 +1,7 @@
 package aptrepo
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -57,6 +58,7 @@ type Change struct {
 	// Any text that the caller uses once, such as the key of an effect.
 	Key   string
 	Suite string
+	Run   string    // which run asked for it, for people; "" when none did
 	Date  time.Time // of the Release; later than that of the current generation
 
 	// Base is the generation to start from, "" the current one. An earlier one makes a rollback:
@@ -76,8 +78,9 @@ type Change struct {
 }
 
 // digest tells apart two changes that come with one key. The bytes of files and the date are not
-// in it: after a crash both may have been made again.
+// in it: after a crash both may have been made again. Nor is how long things stay.
 func (c Change) digest(s Suite) string {
+	s.History, s.StagedFor, s.Snapshots, s.SnapshotsFor = 0, 0, 0, 0
 	type file struct{ Name, Component string }
 	files := []file{}
 	for _, f := range c.Add {
@@ -159,7 +162,7 @@ func (m Move) String() string {
 // mergeMoves joins what is equal but for the architecture, and sorts.
 func mergeMoves(all []Move) []Move {
 	key := func(a, b Move) int {
-		return strings.Compare(a.Component+"\x00"+a.Name+"\x00"+a.From+"\x00"+a.To, b.Component+"\x00"+b.Name+"\x00"+b.From+"\x00"+b.To)
+		return cmp.Or(strings.Compare(a.Component, b.Component), strings.Compare(a.Name, b.Name), strings.Compare(a.From, b.From), strings.Compare(a.To, b.To))
 	}
 	slices.SortStableFunc(all, key)
 	var out []Move

@@ -81,25 +81,45 @@ func (a *Archive) Check(ctx context.Context, suite string, deep bool) (Generatio
 }
 
 func (t *tree) wrong(format string, args ...any) error {
-	return errs.E("aptrepo.check", errs.Corrupt, fmt.Errorf("suite %s, generation %s: "+format,
-		append([]any{t.record.Suite, t.record.ID}, args...)...)).
+	return errs.E("aptrepo.check", errs.Corrupt, wrongError{t.record.Suite, t.record.ID, fmt.Sprintf(format, args...)}).
 		Hint("publish again from an earlier generation")
 }
 
-// check reads a generation; signed is whether it must have its signatures.
+// wrongError is something wrong in a generation.
+type wrongError struct{ suite, generation, what string }
+
+func (e wrongError) Error() string {
+	return fmt.Sprintf("suite %s, generation %s: %s", e.suite, e.generation, e.what)
+}
+
+// check reads a generation; signed is whether it must have its signatures. It ends at the first
+// thing that is wrong.
 func (t *tree) check(ctx context.Context, root string, signed, deep bool) error {
+	return t.audit(ctx, root, signed, deep, func(err error) error { return err })
+}
+
+// audit is check that tells found what is wrong, and goes on unless that returns an error.
+func (t *tree) audit(ctx context.Context, root string, signed, deep bool, found func(error) error) error {
+	wrong := func(err error) error {
+		if err == nil || !errs.Is(err, errs.Corrupt) {
+			return err
+		}
+		return found(err)
+	}
 	if signed {
-		if err := t.checkSigned(); err != nil {
+		if err := wrong(t.checkSigned()); err != nil {
 			return err
 		}
 	}
 	if len(t.indexes()) == 0 {
-		return t.wrong("its Release lists no index; apt would find an empty archive, without an error")
+		return wrong(t.wrong("its Release lists no index; apt would find an empty archive, without an error"))
 	}
 	for _, arch := range t.release.architectures {
 		for _, comp := range t.release.components {
 			if _, listed := t.release.find(index{comp, arch}.path()); !listed {
-				return t.wrong("its Release does not list the plain Packages of %s for %s; apt would find nothing, without an error", comp, arch)
+				if err := wrong(t.wrong("its Release does not list the plain Packages of %s for %s; apt would find nothing, without an error", comp, arch)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -107,16 +127,22 @@ func (t *tree) check(ctx context.Context, root string, signed, deep bool) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := t.checkEntry(e); err != nil {
+		if err := wrong(t.checkEntry(e)); err != nil {
 			return err
 		}
 	}
+	readable := true
 	for _, i := range t.indexes() {
-		if err := t.checkOrder(i); err != nil {
+		err := t.checkOrder(i)
+		readable = readable && err == nil
+		if err := wrong(err); err != nil {
 			return err
 		}
 	}
-	return t.checkPool(ctx, root, deep)
+	if !readable {
+		return nil // what they name cannot be told
+	}
+	return t.checkPool(ctx, root, deep, wrong)
 }
 
 func (t *tree) checkSigned() error {
@@ -200,7 +226,9 @@ func (t *tree) checkOrder(i index) error {
 		return err
 	}
 	last, n := "", 0
+	offered := map[string]bool{}
 	err = eachRow(text, i.arch == sourceArch, func(r row) error {
+		offered[r.name] = true
 		if n++; r.name < last {
 			return t.wrong("%s has %s behind %s", i.path(), r.name, last)
 		}
@@ -210,17 +238,27 @@ func (t *tree) checkOrder(i index) error {
 	if err == nil && n != t.record.Counts[i.dir()] {
 		return t.wrong("%s has %d packages, its record says %d", i.path(), n, t.record.Counts[i.dir()])
 	}
-	return err
+	if _, listed := t.release.find(i.contents()); err != nil || !listed {
+		return err
+	}
+	files, _, found := t.contents(i)
+	if !found {
+		return t.wrong("%s is missing or cannot be unpacked", i.contents())
+	}
+	if err := checkContents(files, offered); err != nil {
+		return t.wrong("%s is not right: %v", i.contents(), err)
+	}
+	return nil
 }
 
-func (t *tree) checkPool(ctx context.Context, root string, deep bool) error {
+func (t *tree) checkPool(ctx context.Context, root string, deep bool, wrong func(error) error) error {
 	seen := map[string]poolFile{}
 	if err := t.eachPoolFile(func(f poolFile) error {
 		if other, twice := seen[f.path]; twice && other != f {
-			return t.wrong("%s is named with two contents", f.path)
+			return wrong(t.wrong("%s is named with two contents", f.path))
 		}
 		if !localPath(f.path) || !strings.HasPrefix(f.path, "pool/") {
-			return t.wrong("%s is not in the pool", f.path)
+			return wrong(t.wrong("%s is not in the pool", f.path))
 		}
 		seen[f.path] = f
 		return nil
@@ -232,9 +270,10 @@ func (t *tree) checkPool(ctx context.Context, root string, deep bool) error {
 		files = append(files, f)
 	}
 	slices.SortFunc(files, func(a, b poolFile) int { return strings.Compare(a.path, b.path) })
+	bad := make([]bool, len(files))
 	var g errgroup.Group
 	g.SetLimit(workers())
-	for _, f := range files {
+	for n, f := range files {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -248,11 +287,19 @@ func (t *tree) checkPool(ctx context.Context, root string, deep bool) error {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			if !same {
-				return t.wrong("%s is missing or is not what the index lists", f.path)
-			}
+			bad[n] = !same
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for n, f := range files {
+		if bad[n] {
+			if err := wrong(t.wrong("%s is missing or is not what the index lists", f.path)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

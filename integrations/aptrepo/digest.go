@@ -107,6 +107,30 @@ func (h *hashes) sums() (s sums) {
 	return s
 }
 
+// sumsOf hashes what is small, without the memory that a hash.Hash takes.
+func sumsOf(data []byte, algs []Algorithm) (s sums) {
+	var b [sha512.Size]byte
+	for _, a := range algs {
+		sum := b[:0]
+		switch a {
+		case MD5Sum:
+			one := md5.Sum(data)
+			sum = append(sum, one[:]...)
+		case SHA1:
+			one := sha1.Sum(data)
+			sum = append(sum, one[:]...)
+		case SHA256:
+			one := sha256.Sum256(data)
+			sum = append(sum, one[:]...)
+		case SHA512:
+			one := sha512.Sum512(data)
+			sum = append(sum, one[:]...)
+		}
+		s[a] = hex.EncodeToString(sum)
+	}
+	return s
+}
+
 // sumPieces hashes a text in pieces, every algorithm on its own when the text is large.
 func sumPieces(pieces [][]byte, algs []Algorithm) (s sums, size int64) {
 	for _, p := range pieces {

@@ -1,6 +1,8 @@
 package aptrepo
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -21,6 +24,29 @@ import (
 const fsyncEach = 96
 
 func workers() int { return max(2, runtime.GOMAXPROCS(0)) }
+
+// inParallel calls f with every number below n, some at once, until one call fails or ctx ends.
+func inParallel(ctx context.Context, n int, f func(i int) error) error {
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(n, workers()) {
+		g.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := f(i); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	return g.Wait()
+}
 
 // pending is what must reach the disk before the next step counts.
 type pending struct {
@@ -81,12 +107,18 @@ func writePieces(path string, pieces ...[]byte) (err error) {
 	if err != nil {
 		return err
 	}
+	to := io.Writer(f)
+	flush := func() error { return nil }
+	if len(pieces) > 8 { // a new index has a piece for each package
+		b := bufio.NewWriterSize(f, 1<<18)
+		to, flush = b, b.Flush
+	}
 	for _, p := range pieces {
-		if _, err := f.Write(p); err != nil {
+		if _, err := to.Write(p); err != nil {
 			return errors.Join(err, f.Close())
 		}
 	}
-	return f.Close()
+	return errors.Join(flush(), f.Close())
 }
 
 // mkdirs makes a folder and its parents up to the root, and notes the parents that changed.

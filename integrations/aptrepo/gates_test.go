@@ -196,6 +196,7 @@ func TestConfigurationThatAptWouldMisread(t *testing.T) {
 		"too weak":             func(s *Suite) { s.Algorithms = []Algorithm{SHA1, MD5Sum} },
 		"no architecture":      func(s *Suite) { s.Architectures = nil },
 		"no name for a suite":  func(s *Suite) { s.Name = "../up" },
+		`suite "a.link"`:       func(s *Suite) { s.Name = "a.link" }, // ROOT/tmp has the new link of suite a there
 		"of a client":          func(s *Suite) { s.Architectures = []string{"all"} },
 		"ButAutomaticUpgrades": func(s *Suite) { s.ButAutomaticUpgrades = true },
 		"blank at an end":      func(s *Suite) { s.Label = "x " },

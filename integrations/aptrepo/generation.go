@@ -43,9 +43,10 @@ type record struct {
 	ID     string         `json:"id"`
 	Suite  string         `json:"suite"`
 	Key    string         `json:"key"`
-	Change string         `json:"change"` // digest of the change
-	Parent string         `json:"parent"` // current when it was staged; "" for the first
-	Base   string         `json:"base"`   // where its content came from
+	Run    string         `json:"run,omitempty"` // that asked for it
+	Change string         `json:"change"`        // digest of the change
+	Parent string         `json:"parent"`        // current when it was staged; "" for the first
+	Base   string         `json:"base"`          // where its content came from
 	Date   time.Time      `json:"date"`
 	Digest string         `json:"digest"` // of Release
 	Counts map[string]int `json:"counts"` // packages by index, such as main/binary-amd64
@@ -60,8 +61,10 @@ type publication struct {
 type Generation struct {
 	ID        string
 	Suite     string
+	Run       string         // that asked for it, "" when none did
 	Date      time.Time      // of its Release
 	Published time.Time      // zero until clients read it
+	Until     time.Time      // of the current one: when clients begin to refuse its Release; zero: never
 	Parent    string         // the one before it, "" for the first
 	Base      string         // whose content it started from; differs from Parent after a rollback
 	Digest    string         // "sha256:" and the checksum of Release
@@ -130,7 +133,7 @@ func (a *Archive) generations(suite string) ([]Generation, error) {
 		if err != nil {
 			return nil, err
 		}
-		g := Generation{ID: id, Suite: suite, Date: r.Date, Parent: r.Parent, Base: r.Base, Digest: r.Digest,
+		g := Generation{ID: id, Suite: suite, Run: r.Run, Date: r.Date, Parent: r.Parent, Base: r.Base, Digest: r.Digest,
 			Counts: r.Counts, Current: id == current}
 		if dir := a.gen(suite, id); !served(dir, id, current) {
 			g.Staged = waiting || g.Parent == current
@@ -140,6 +143,15 @@ func (a *Archive) generations(suite string) ([]Generation, error) {
 				return nil, err
 			}
 			g.Published = p.At
+		}
+		if g.Current {
+			text, err := os.ReadFile(filepath.Join(a.gen(suite, id), "Release"))
+			if err != nil {
+				return nil, err
+			}
+			if got, err := parseRelease(text); err == nil { // one that cannot be read is told of where it is needed
+				g.Until = got.until
+			}
 		}
 		all = append(all, g)
 	}

@@ -87,6 +87,11 @@ func (p *packer) pack(chunk []byte) ([]byte, error) {
 // alone are used again, provided that oldGz fits old; their plain text is held against their CRC,
 // so that a damaged index is not signed again.
 func gzipPieces(old, oldGz []byte, edits []edit) ([][]byte, error) {
+	return gzipMembers(old, oldGz, edits, cut)
+}
+
+// gzipMembers is [gzipPieces] for a text that is split otherwise.
+func gzipMembers(old, oldGz []byte, edits []edit, cut func(text []byte) [][]byte) ([][]byte, error) {
 	before := members(oldGz)
 	total := 0
 	for _, m := range before {

@@ -11,8 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"slipway/bot/errs"
 	"slipway/integrations/debian"
@@ -70,6 +71,14 @@ type intake struct {
 	link  bool
 	sync  *pending
 	algs  []Algorithm
+	dev   uint64    // of the file system of root, where links can be
+	tools sync.Pool // of *tools
+}
+
+// tools are memory that is used for one package after the other.
+type tools struct {
+	data []byte
+	deb  debian.DebReader
 }
 
 // read reads every file once: hashes, control data and, where the pool cannot link, the copy.
@@ -82,28 +91,26 @@ func (in *intake) read(ctx context.Context, files []File) ([]arrival, error) {
 		}
 		wants = append(wants, w...)
 	}
-	all := make([]arrival, len(wants))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(workers())
-	for i, w := range wants {
-		g.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			prefix := strconv.Itoa(i) + "."
-			var err error
-			if strings.HasSuffix(w.name, ".dsc") {
-				all[i], err = in.dsc(w, prefix)
-			} else {
-				all[i], err = in.deb(w, prefix)
-			}
-			if err != nil {
-				return about(w.name, err)
-			}
-			return nil
-		})
+	if in.link {
+		var root unix.Stat_t
+		if err := unix.Stat(in.root, &root); err != nil {
+			return nil, fmt.Errorf("%s: %w", in.root, err)
+		}
+		in.dev = uint64(root.Dev)
 	}
-	return all, g.Wait()
+	all := make([]arrival, len(wants))
+	return all, inParallel(ctx, len(wants), func(i int) (err error) {
+		w, prefix := wants[i], strconv.Itoa(i)+"."
+		if strings.HasSuffix(w.name, ".dsc") {
+			all[i], err = in.dsc(w, prefix)
+		} else {
+			all[i], err = in.deb(w, prefix)
+		}
+		if err != nil {
+			return about(w.name, err)
+		}
+		return nil
+	})
 }
 
 func (in *intake) expand(f File) ([]want, error) {

@@ -23,7 +23,13 @@ const inMemory = 1 << 20
 
 // take reads one file once. look, when not nil, gets its bytes at random; it runs after hashing,
 // when they are in memory.
-func (in *intake) take(w want, prefix string, look func(io.ReaderAt, int64) error) (p part, err error) {
+func (in *intake) take(w want, prefix string, t *tools, look func(io.ReaderAt, int64) error) (p part, err error) {
+	path := w.folder.path(w.name)
+	if w.folder.fsys == nil {
+		if data, stat, ok := t.readSmall(path); ok {
+			return in.whole(w, prefix, data, !in.canLink(&stat), look)
+		}
+	}
 	f, err := w.folder.open(w.name)
 	if err != nil {
 		return p, err
@@ -36,30 +42,24 @@ func (in *intake) take(w want, prefix string, look func(io.ReaderAt, int64) erro
 	if !info.Mode().IsRegular() {
 		return p, errs.E("aptrepo.read", errs.Invalid, errors.New("it is not a plain file")).Hint("name the file itself")
 	}
-	p.size = info.Size()
-	copying := w.folder.fsys != nil || !in.canLink(w.folder.path(w.name), info)
-	p.from = filepath.Join(in.temp, prefix+w.name)
-	if !copying {
-		p.from = w.folder.path(w.name)
+	copying := true
+	if w.folder.fsys == nil && in.link {
+		var stat unix.Stat_t // of the name: a link to it would be a link in the pool
+		copying = unix.Lstat(path, &stat) != nil || !in.canLink(&stat)
 	}
-	h := newHashes(in.algs)
-	if p.size <= inMemory {
-		data := make([]byte, p.size)
+	if info.Size() <= inMemory {
+		data := make([]byte, info.Size())
 		if _, err := io.ReadFull(f, data); err != nil {
 			return p, err
 		}
-		h.Write(data)
-		if copying {
-			if err := writePieces(p.from, data); err != nil {
-				return p, err
-			}
-		}
-		if look != nil {
-			if err := look(bytes.NewReader(data), p.size); err != nil {
-				return p, err
-			}
-		}
-	} else if err := in.stream(f, &p, h, look, copying); err != nil {
+		return in.whole(w, prefix, data, copying, look)
+	}
+	p.size, p.from = info.Size(), path
+	if copying {
+		p.from = filepath.Join(in.temp, prefix+w.name)
+	}
+	h := newHashes(in.algs)
+	if err := in.stream(f, &p, h, look, copying); err != nil {
 		return p, err
 	}
 	in.sync.file(p.from)
@@ -67,14 +67,61 @@ func (in *intake) take(w want, prefix string, look func(io.ReaderAt, int64) erro
 	return p, w.matches(p)
 }
 
-// canLink reports whether the pool can have the file as a second name: allowed, on the same file
-// system, and with permissions with which a web server can read it.
-func (in *intake) canLink(path string, info fs.FileInfo) bool {
-	if !in.link || info.Mode().Perm()&0o444 != 0o444 {
-		return false
+// whole is take for a file that is in memory. The data is not kept.
+func (in *intake) whole(w want, prefix string, data []byte, copying bool, look func(io.ReaderAt, int64) error) (p part, err error) {
+	p.size, p.sums = int64(len(data)), sumsOf(data, in.algs)
+	if copying {
+		p.from = filepath.Join(in.temp, prefix+w.name)
+		if err := writePieces(p.from, data); err != nil {
+			return p, err
+		}
+	} else {
+		p.from = w.folder.path(w.name)
 	}
-	var file, root unix.Stat_t
-	return unix.Stat(path, &file) == nil && unix.Stat(in.root, &root) == nil && file.Dev == root.Dev
+	if look != nil {
+		if err := look(bytes.NewReader(data), p.size); err != nil {
+			return p, err
+		}
+	}
+	in.sync.file(p.from)
+	return p, w.matches(p)
+}
+
+// readSmall reads a file of at most inMemory bytes with as few calls of the system as possible:
+// in archives of many small packages they cost more than the rest. What is not ok is for take to
+// read and to judge: links, large files, whatever cannot be read. The data is good until the next
+// call.
+func (t *tools) readSmall(path string) (data []byte, stat unix.Stat_t, ok bool) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, stat, false
+	}
+	defer unix.Close(fd)
+	if unix.Fstat(fd, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > inMemory {
+		return nil, stat, false
+	}
+	size := int(stat.Size)
+	if cap(t.data) < size {
+		t.data = make([]byte, size, max(size, 1<<16))
+	}
+	data = t.data[:size]
+	for have := 0; have < size; {
+		n, err := unix.Read(fd, data[have:])
+		if err == unix.EINTR {
+			continue
+		}
+		if n <= 0 || err != nil {
+			return nil, stat, false
+		}
+		have += n
+	}
+	return data, stat, true
+}
+
+// canLink reports whether the pool can have the file as a second name: allowed, on the same file
+// system, no link itself, and with permissions with which a web server can read it.
+func (in *intake) canLink(file *unix.Stat_t) bool {
+	return in.link && file.Mode&unix.S_IFMT == unix.S_IFREG && file.Mode&0o444 == 0o444 && uint64(file.Dev) == in.dev
 }
 
 // stream reads a large file, copying it when it cannot be linked.
@@ -109,8 +156,13 @@ func (in *intake) stream(f fs.File, p *part, h *hashes, look func(io.ReaderAt, i
 // deb reads a binary package.
 func (in *intake) deb(w want, prefix string) (a arrival, err error) {
 	var control debian.Paragraph
-	p, err := in.take(w, prefix, func(r io.ReaderAt, size int64) error {
-		deb, err := debian.ReadDeb(r, size)
+	t, _ := in.tools.Get().(*tools)
+	if t == nil {
+		t = &tools{}
+	}
+	defer in.tools.Put(t)
+	p, err := in.take(w, prefix, t, func(r io.ReaderAt, size int64) error {
+		deb, err := t.deb.Read(r, size)
 		control = deb.Control
 		return err
 	})
@@ -168,7 +220,8 @@ func binaryStanza(control debian.Paragraph, r row, s sums, algs []Algorithm) []b
 // dsc reads a source package with all files that it lists.
 func (in *intake) dsc(w want, prefix string) (a arrival, err error) {
 	var p debian.Paragraph
-	own, err := in.take(w, prefix, func(r io.ReaderAt, size int64) (err error) {
+	var t tools
+	own, err := in.take(w, prefix, &t, func(r io.ReaderAt, size int64) (err error) {
 		p, err = description(w.name, io.NewSectionReader(r, 0, size))
 		return err
 	})
@@ -195,7 +248,7 @@ func (in *intake) dsc(w want, prefix string) (a arrival, err error) {
 	}
 	for _, l := range listed {
 		l.folder = w.folder
-		one, err := in.take(l, prefix, nil)
+		one, err := in.take(l, prefix, &t, nil)
 		if err != nil {
 			return a, about(l.name, err)
 		}

@@ -57,7 +57,12 @@ func writeAt(f *os.File, text string) error {
 	return err
 }
 
-func (l *lock) release() { l.f.Close() }
+// release gives the lock back. Closing the file is not enough: a program that another goroutine is
+// just starting has a copy of it until it runs.
+func (l *lock) release() {
+	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
+	l.f.Close()
+}
 
 // lockSuite takes the lock of a suite, and a share in the pool: a cleanup must not remove files
 // that a generation under way has just put there.

@@ -64,11 +64,11 @@ func (a *Archive) Publish(ctx context.Context, p Publication) (Published, error)
 	if err := ctx.Err(); err != nil {
 		return Published{}, err
 	}
-	done, err := a.publish(s, p)
+	done, err := a.publish(ctx, s, p)
 	return done, disk(op, err)
 }
 
-func (a *Archive) publish(s Suite, p Publication) (Published, error) {
+func (a *Archive) publish(ctx context.Context, s Suite, p Publication) (Published, error) {
 	const op = "aptrepo.publish"
 	current, err := a.current(s.Name)
 	if err != nil {
@@ -125,6 +125,12 @@ func (a *Archive) publish(s Suite, p Publication) (Published, error) {
 		return Published{}, err
 	}
 	a.step("publish.synced")
+	if a.opts.Before != nil {
+		if err := a.opts.Before(ctx, s, p.Generation, current); err != nil {
+			return Published{}, err
+		}
+		a.step("publish.elsewhere")
+	}
 	if current != "" {
 		mark := filepath.Join(a.gen(s.Name, current), servedFile)
 		if err := errors.Join(writePieces(mark), syncPath(mark), syncPath(filepath.Dir(mark))); err != nil {
@@ -132,12 +138,16 @@ func (a *Archive) publish(s Suite, p Publication) (Published, error) {
 		}
 		a.step("publish.marked")
 	}
+	// Before the link is turned: who finds it turned takes the publication for done.
+	if err := a.snapshot(s, p.Generation); err != nil {
+		return Published{}, err
+	}
 	link := filepath.Join(a.root, "dists", s.Name)
 	if err := switchLink(filepath.Join(a.root, "tmp", s.Name+".link"), link, linkTarget(s.Name, p.Generation)); err != nil {
 		return Published{}, err
 	}
 	a.step("publish.switched")
-	return Published{current, at}, a.snapshot(s, p.Generation)
+	return Published{current, at}, nil
 }
 
 func orNone(id string) string {

@@ -99,7 +99,7 @@ func TestAnUploadIsAddedAsItsChangesListIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := in.take(wants[0], "", nil)
+		p, err := in.take(wants[0], "", &tools{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,9 +34,10 @@ func spliceRange(old []byte, from, to int, edits []edit) (pieces [][]byte) {
 // member, and splicing gives the same bytes as building everything again.
 const chunkNames = 128
 
-// startsChunk decides by FNV-1a of the name (draft-eastlake-fnv), mixed so that its low bits are
-// good for similar names too.
-func startsChunk(name []byte) bool {
+func startsChunk(name []byte) bool { return nameHash(name)%chunkNames == 0 }
+
+// nameHash is FNV-1a (draft-eastlake-fnv), mixed so that its low bits are good for similar names too.
+func nameHash(name []byte) uint32 {
 	h := uint32(2166136261)
 	for _, c := range name {
 		h = (h ^ uint32(c)) * 16777619
@@ -44,7 +45,7 @@ func startsChunk(name []byte) bool {
 	h ^= h >> 15
 	h *= 0x2c1b3c6d
 	h ^= h >> 12
-	return h%chunkNames == 0
+	return h
 }
 
 // cut splits text, which starts a chunk, into chunks.

@@ -124,7 +124,7 @@ func (a *Archive) stage(ctx context.Context, s Suite, c Change) (Staged, error) 
 }
 
 func (r record) generation() Generation {
-	return Generation{ID: r.ID, Suite: r.Suite, Date: r.Date, Parent: r.Parent, Base: r.Base, Digest: r.Digest, Counts: r.Counts, Staged: true}
+	return Generation{ID: r.ID, Suite: r.Suite, Run: r.Run, Date: r.Date, Parent: r.Parent, Base: r.Base, Digest: r.Digest, Counts: r.Counts, Staged: true}
 }
 
 // stagedBefore finds the generation that was made with the key of the change.
@@ -227,7 +227,14 @@ func (a *Archive) Drop(suite, id string) error {
 		return err
 	}
 	defer unlock()
-	if _, err := os.Lstat(a.gen(suite, id)); err == nil {
+	current, err := a.current(suite)
+	if err != nil {
+		return err
+	}
+	if dir := a.gen(suite, id); isDir(dir) && !served(dir, id, current) {
+		return errs.E(op, errs.Conflict, fmt.Errorf("the publication of generation %s was begun", id)).
+			Hint("publish it again, or publish another one; cleanup removes it then")
+	} else if isDir(dir) {
 		return errs.E(op, errs.Conflict, fmt.Errorf("generation %s was published", id)).Hint("roll back by staging an earlier one; cleanup removes what is old")
 	}
 	// Renamed first: what is half removed must not be taken for a whole one.

@@ -38,22 +38,29 @@ type Suite struct {
 	Compressions []Compression // what is shipped; default Plain and Gzip. Plain only if listed.
 	Algorithms   []Algorithm   // default SHA256
 	ByHash       bool          // Acquire-By-Hash; without it clients that read during a publication fail
+	Contents     bool          // ships Contents-<architecture>.gz, which tells which package has a file
 
 	ValidFor             time.Duration // 0 writes no Valid-Until
 	NotAutomatic         bool
 	ButAutomaticUpgrades bool // needs NotAutomatic
 
-	Versions  int           // how many versions of one package an index keeps; default 1, the newest
-	Keep      time.Duration // how long files of an old generation can still be fetched; default 24 h
+	Versions int           // how many versions of one package an index keeps; default 1, the newest
+	Keep     time.Duration // how long files of an old generation can still be fetched; default 24 h
+	// History is how many published generations stay, whatever their age; the current one is the
+	// first of them, and of neighbours with the same packages only the newest counts. Default 2, the
+	// least with which a publication can be taken back.
+	History   int
+	StagedFor time.Duration // how long one waits for its signatures before a cleanup drops it; default 30 days
 	Snapshots int           // how many snapshots stay; 0 makes none
 	// SnapshotsFor is how long a snapshot stays, 0 for ever. One that is beyond either bound goes.
 	SnapshotsFor time.Duration
 }
 
 var (
-	nameForm      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.~_-]*$`)
-	archForm      = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
-	unfinishedDir = regexp.MustCompile(`\.(staging|staged|json|tmp)$`)
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9+.~_-]*$`)
+	archForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+	// unfinishedDir are ends of names that mean something else, in the folder of generations or in ROOT/tmp.
+	unfinishedDir = regexp.MustCompile(`\.(staging|staged|json|tmp|link|snapshot|incoming)$`)
 )
 
 // withDefaults is s checked and filled. Errors: Invalid.
@@ -79,6 +86,12 @@ func (s Suite) withDefaults() (Suite, error) {
 	if s.Keep == 0 {
 		s.Keep = 24 * time.Hour
 	}
+	if s.History == 0 {
+		s.History = 2
+	}
+	if s.StagedFor == 0 {
+		s.StagedFor = 30 * 24 * time.Hour
+	}
 	// Lists are kept in one order, so that the same configuration gives the same Release.
 	s.Algorithms = slices.Sorted(slices.Values(s.Algorithms))
 	s.Architectures = slices.Sorted(slices.Values(s.Architectures))
@@ -89,7 +102,9 @@ func (s Suite) withDefaults() (Suite, error) {
 		return bad("use letters, digits and + . ~ _ -", "%q is no codename", s.Codename)
 	case len(s.Architectures) == 0:
 		return bad("list what your clients run, such as amd64", "it has no architecture; apt would find an empty archive")
-	case s.Versions < 0 || s.Keep < 0 || s.ValidFor < 0 || s.Snapshots < 0 || s.SnapshotsFor < 0:
+	case s.History < 2:
+		return bad("keep 2 or more", "with a history of %d a publication could not be taken back", s.History)
+	case s.Versions < 0 || s.Keep < 0 || s.StagedFor < 0 || s.ValidFor < 0 || s.Snapshots < 0 || s.SnapshotsFor < 0:
 		return bad("use 0 for the default", "a number is negative")
 	case s.ButAutomaticUpgrades && !s.NotAutomatic:
 		return bad("set both or none", "ButAutomaticUpgrades means nothing without NotAutomatic")

@@ -109,7 +109,7 @@ func (q Look) check() error {
 	u, err := url.Parse(q.Address)
 	switch {
 	case err != nil || !slices.Contains([]string{"http", "https", "file"}, u.Scheme):
-		return fmt.Errorf("%q is no address of an archive; it begins with http://, https:// or file:", q.Address)
+		return fmt.Errorf("%q is not an http, https or file address of an archive", q.Address)
 	case u.User != nil:
 		return errors.New("the address of the archive holds a user")
 	case len(q.Keyring) == 0:

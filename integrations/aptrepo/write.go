@@ -27,6 +27,7 @@ func (b *build) write() ([]byte, error) {
 		return nil, err
 	}
 	results := make([][]written, len(b.indexes))
+	lists := &fileLists{root: b.archive.root}
 	var g errgroup.Group
 	g.SetLimit(workers())
 	for n, ib := range b.indexes {
@@ -38,6 +39,11 @@ func (b *build) write() ([]byte, error) {
 				results[n], err = b.linkIndex(ib)
 			} else {
 				results[n], err = b.writeIndex(ib)
+			}
+			if err == nil && b.suite.Contents && ib.arch != sourceArch {
+				var more []written
+				more, err = b.writeContents(ib, lists)
+				results[n] = append(results[n], more...)
 			}
 			return err
 		})
@@ -80,7 +86,7 @@ func (b *build) put(name string, pieces ...[]byte) error {
 
 func (b *build) writeRecord(release []byte) error {
 	sum := sha256.Sum256(release)
-	b.record = record{ID: b.change.id(), Suite: b.suite.Name, Key: b.change.Key, Change: b.change.digest(b.suite),
+	b.record = record{ID: b.change.id(), Suite: b.suite.Name, Key: b.change.Key, Run: b.change.Run, Change: b.change.digest(b.suite),
 		Date: b.change.Date, Digest: "sha256:" + hex.EncodeToString(sum[:]), Counts: map[string]int{}}
 	if b.current != nil {
 		b.record.Parent = b.current.record.ID
