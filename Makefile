@@ -21,17 +21,21 @@ prove: check-go
 lint: check-go
 	@test/lint
 
-# Ratios to a limit measured in the same run.
+# Ratios to a limit measured in the same run; then, without ARGS, archives of packages beside
+# apt-ftparchive and reprepro. ARGS="-archive" measures only these.
 bench: check-go
 	$(GO) run ./test/bench $(ARGS)
+	@[ -n "$(ARGS)" ] || $(GO) run ./test/bench -archive -rounds 5
 
 FUZZTIME ?= 30s
 fuzz: check-go
 	@test/fuzz $(FUZZTIME)
 
-# The long forms of the crash sweep, the walk and the simulations.
+# The long forms of the crash sweep, the walk and the simulations, and of the race of clients with
+# those who publish, which needs apt, gnupg, reprepro and aptly.
 soak: check-go
 	SLIPWAY_SOAK=1 $(GO) test -timeout 6h -count=1 ./test/... ./bot/... ./state/... ./cmd/slipway/...
+	SLIPWAY_SOAK=1 $(GO) test -tags prove -timeout 3h -count=1 -v ./test/archive/race
 
 build: check-go
 	@[ -x bin/slipway ] || echo "Building Slipway; the first time takes a few minutes."

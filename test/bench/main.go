@@ -35,6 +35,9 @@ func bench(ctx context.Context, args []string) (err error) {
 	moves := f.Int("moves", 500_000, "with -ledger: transitions")
 	profile := f.String("cpuprofile", "", "write a profile of the processor to this file")
 	work := f.String("dir", "", "folder for the stores; by default a temporary one")
+	archive := f.Bool("archive", false, "measure archives of packages beside apt-ftparchive and reprepro instead")
+	sizes := f.String("packages", "5000,50000", "with -archive: how many packages; filling is measured with the first number alone")
+	publish := f.String("publish", "", "used by itself: publish packages to the archive in this folder")
 	cold := f.String("cold", "", "used by itself: open the store in this folder and say when it is ready")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -42,11 +45,6 @@ func bench(ctx context.Context, args []string) (err error) {
 	if *cold != "" {
 		return coldOpen(ctx, *cold)
 	}
-	dir, err := os.MkdirTemp(*work, "slipway-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = closed(func() error { return os.RemoveAll(dir) }, err) }()
 	if *profile != "" {
 		out, err := os.Create(*profile)
 		if err != nil {
@@ -58,9 +56,22 @@ func bench(ctx context.Context, args []string) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	if *publish != "" {
+		return publishOnce(ctx, *publish, f.Args())
+	}
+	if *archive && *work == "" {
+		*work = tmpfs()
+	}
+	dir, err := os.MkdirTemp(*work, "slipway-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = closed(func() error { return os.RemoveAll(dir) }, err) }()
 	debug.SetGCPercent(gcPercent)
 	t := &table{}
-	if *ledger {
+	if *archive {
+		err = measureArchive(ctx, dir, t, *rounds, *sizes)
+	} else if *ledger {
 		err = measureLedger(ctx, dir, t, *rows, *moves)
 	} else {
 		m := measurement{dir: dir, rounds: *rounds, runs: *runs, only: *only, t: t}
@@ -212,7 +223,7 @@ func (t *table) share(what string, got taken, limit, target float64) {
 func (t *table) judged(row []string, ok bool) {
 	verdict := "ok"
 	if !ok {
-		verdict = "MISSED"
+		verdict = "NOT ok"
 		t.missed = append(t.missed, row[0])
 	}
 	t.rows = append(t.rows, append(row, verdict))
