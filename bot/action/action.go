@@ -52,7 +52,8 @@ type Contract struct {
 	Job          string            `json:"job,omitempty"`          // kind of the pulled job whose verdict is the outcome; "" = performed here
 	Watched      bool              `json:"watched,omitempty"`      // may be used by wait: and polled
 	Classes      []string          `json:"classes,omitempty"`      // classes of failure that on_fail may name, besides "any"
-	Shell        string            `json:"shell,omitempty"`        // how a person does it by hand, for the runbook
+	Shell        string            `json:"shell,omitempty"`        // how a person does it by hand, in one line
+	ByHand       ByHand            `json:"-"`                      // how a person does it by hand, with these inputs; nil: Shell says all there is
 }
 
 // Ref is how a playbook names the contract: "git.push_tag@1".

@@ -105,6 +105,28 @@ func (e *Expr) failed(why string) error {
 		Hint("look at what it reads with `why`")
 }
 
+// Written is the template as it stands in the playbook; of a list or map, its parts one after another.
+func (t *Template) Written() string {
+	parts := []string{}
+	if t.Text != "" {
+		parts = append(parts, t.Text)
+	}
+	for _, e := range t.list {
+		parts = append(parts, e.Written())
+	}
+	for _, f := range t.fields {
+		parts = append(parts, f.name+": "+f.tmpl.Written())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Expressions are those of the template, as they are written.
+func (t *Template) Expressions() []string {
+	var out []string
+	t.exprs(func(e *Expr) { out = append(out, e.Text) })
+	return out
+}
+
 // Eval gives the value of the template in s, or nil when it is absent. Fields of a map that are
 // absent are left out.
 func (t *Template) Eval(s Scope) (any, error) {

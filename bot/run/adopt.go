@@ -100,8 +100,8 @@ func (d *decider) foundAgain(in *inst) {
 	}
 }
 
-// reachable: what it needs is over, or is a person's or the outside's part, which a probe of
-// what comes after answers as well.
+// reachable: what it needs is over, is not for this run, or is a person's or the outside's part,
+// which a probe of what comes after answers as well.
 func (d *decider) reachable(in *inst) bool {
 	for _, list := range [][]string{in.def.Needs, in.def.Any} {
 		for _, declared := range list {
@@ -109,15 +109,19 @@ func (d *decider) reachable(in *inst) bool {
 			if def == nil {
 				continue
 			}
+			other := d.find(d.resolve(in, declared))
+			if other != nil && d.leftOut(other) && d.reachable(other) {
+				continue
+			}
 			switch def.Kind {
 			case playbook.GateK, playbook.Ask, playbook.Wait, playbook.ByHand:
-				if other := d.find(d.resolve(in, declared)); other != nil && d.reachable(other) {
+				if other != nil && d.reachable(other) {
 					continue
 				}
 				return false
 			case playbook.Do:
 				// It was looked for and is not there. What comes after it may be there all the same.
-				if other := d.find(d.resolve(in, declared)); other != nil && d.at(other.path).Probed != "" && d.reachable(other) {
+				if other != nil && d.at(other.path).Probed != "" && d.reachable(other) {
 					continue
 				}
 			}
@@ -127,6 +131,21 @@ func (d *decider) reachable(in *inst) bool {
 		}
 	}
 	return true
+}
+
+// leftOut: the condition of a step says no, or its list has no elements, as far as what it reads
+// is known.
+func (d *decider) leftOut(in *inst) bool {
+	if in.def.Kind == playbook.Each && in.def.Each.Ledger == "" {
+		if keys, _, err := d.elements(in); err == nil && len(keys) == 0 {
+			return true
+		}
+	}
+	if in.def.When == nil {
+		return false
+	}
+	ok, err := in.def.When.Bool(d.scope(in, nil))
+	return err == nil && !ok
 }
 
 // adoptProbed takes what a probe found.

@@ -33,7 +33,7 @@ type FileOut struct {
 
 // Contract of git.file@1.
 func (File) Contract() action.Contract {
-	return action.Contract{Name: "git.file", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute,
+	return action.Contract{ByHand: fileByHand, Name: "git.file", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute,
 		Doc: "Reads one text file as it is in a commit.", Shell: "git show COMMIT:PATH"}
 }
 

@@ -47,7 +47,7 @@ type FindOut struct {
 
 // Contract of git.find_release@1.
 func (FindRelease) Contract() action.Contract {
-	return action.Contract{Name: "git.find_release", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute,
+	return action.Contract{ByHand: findByHand, Name: "git.find_release", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute,
 		Doc:     "Looks whether the tag of a release is there already, and checks one that is taken over.",
 		Classes: []string{"exists"},
 		Shell:   "git ls-remote --tags REMOTE TAG; if it is there: git verify-tag TAG && git merge-base --is-ancestor TAG^{} BRANCH"}

@@ -36,7 +36,7 @@ type LogOut struct {
 
 // Contract of git.log@1.
 func (Log) Contract() action.Contract {
-	return action.Contract{Name: "git.log", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute, Authors: "authors",
+	return action.Contract{ByHand: logByHand, Name: "git.log", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute, Authors: "authors",
 		Doc:   "Lists the commits since the last release.",
 		Shell: "git log --no-merges --oneline --abbrev=9 FROM..TO"}
 }

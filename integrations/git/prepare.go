@@ -47,7 +47,7 @@ type PrepareOut struct {
 
 // Contract of git.prepare@1.
 func (Prepare) Contract() action.Contract {
-	return action.Contract{Name: "git.prepare", Version: 1, Policy: action.Keyed, Timeout: 5 * time.Minute, Authors: "authors",
+	return action.Contract{ByHand: prepareByHand, Name: "git.prepare", Version: 1, Policy: action.Keyed, Timeout: 5 * time.Minute, Authors: "authors",
 		Doc:   "Makes the commit of a release, here and not yet at the remote.",
 		Shell: "edit the files, then: git commit -a"}
 }

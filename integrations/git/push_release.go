@@ -37,7 +37,7 @@ type PushOut struct {
 
 // Contract of git.push_release@1.
 func (PushRelease) Contract() action.Contract {
-	return action.Contract{Name: "git.push_release", Version: 1, Policy: action.Conditional, Irreversible: true, Timeout: 10 * time.Minute,
+	return action.Contract{ByHand: pushByHand, Name: "git.push_release", Version: 1, Policy: action.Conditional, Irreversible: true, Timeout: 10 * time.Minute,
 		Doc:     "Pushes the release commit and its signed tag together, if nobody else has pushed meanwhile.",
 		Classes: []string{"conflict", "exists"},
 		Shell:   "git push --atomic --force-with-lease=refs/heads/BRANCH:EXPECTED --force-with-lease=refs/tags/TAG: REMOTE COMMIT:refs/heads/BRANCH TAG:refs/tags/TAG"}

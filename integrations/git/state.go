@@ -46,7 +46,7 @@ type StateOut struct {
 
 // Contract of git.state@1.
 func (State) Contract() action.Contract {
-	return action.Contract{Name: "git.state", Version: 1, Policy: action.Read, Watched: true, Timeout: 5 * time.Minute,
+	return action.Contract{ByHand: stateByHand, Name: "git.state", Version: 1, Policy: action.Read, Watched: true, Timeout: 5 * time.Minute,
 		Doc:   "Reads where a branch is and which release was the last one on it.",
 		Shell: "git fetch --tags && git describe --abbrev=0 BRANCH"}
 }

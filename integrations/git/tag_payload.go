@@ -31,7 +31,7 @@ type PayloadOut struct {
 
 // Contract of git.tag_payload@1.
 func (PayloadOfTag) Contract() action.Contract {
-	return action.Contract{Name: "git.tag_payload", Version: 1, Policy: action.Read,
+	return action.Contract{ByHand: payloadByHand, Name: "git.tag_payload", Version: 1, Policy: action.Read,
 		Doc:   "Writes the bytes of a release tag that a signature covers.",
 		Shell: "git tag -s -u KEY -m MESSAGE TAG COMMIT"}
 }

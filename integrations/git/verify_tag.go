@@ -47,7 +47,7 @@ var fingerprintForm = regexp.MustCompile(`^(?:[0-9A-F]{40}|[0-9A-F]{64})$`)
 
 // Contract of git.verify_tag@1.
 func (VerifyTag) Contract() action.Contract {
-	return action.Contract{Name: "git.verify_tag", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute,
+	return action.Contract{ByHand: verifyByHand, Name: "git.verify_tag", Version: 1, Policy: action.Read, Timeout: 5 * time.Minute,
 		Doc: "Checks the signature of a tag against a pinned key.", Shell: "git verify-tag --raw TAG"}
 }
 

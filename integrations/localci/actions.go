@@ -35,7 +35,7 @@ type StartOut struct {
 
 // Contract of ci.start@1.
 func (Start) Contract() action.Contract {
-	return action.Contract{Name: "ci.start", Version: 1, Policy: action.Keyed, Timeout: 10 * time.Minute,
+	return action.Contract{ByHand: startByHand, Name: "ci.start", Version: 1, Policy: action.Keyed, Timeout: 10 * time.Minute,
 		Doc: "Runs the pipeline of a commit.", Undo: "ci.cancel@1", UndoIn: map[string]string{"pipeline": "out.pipeline"},
 		Shell: "check the commit out and run COMMAND in it"}
 }
@@ -82,7 +82,7 @@ type PipelineOut struct {
 
 // Contract of ci.pipeline@1.
 func (Pipeline) Contract() action.Contract {
-	return action.Contract{Name: "ci.pipeline", Version: 1, Policy: action.Read, Watched: true,
+	return action.Contract{ByHand: pipelineByHand, Name: "ci.pipeline", Version: 1, Policy: action.Read, Watched: true,
 		Doc: "Reads how the pipeline of a commit goes.", Shell: "look at the page of the pipeline"}
 }
 

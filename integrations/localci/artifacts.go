@@ -54,8 +54,8 @@ type ArtifactsOut struct {
 }
 
 // Contract of ci.artifacts@1.
-func (Artifacts) Contract() action.Contract {
-	return action.Contract{Name: "ci.artifacts", Version: 1, Policy: action.Read, Timeout: 30 * time.Minute,
+func (a Artifacts) Contract() action.Contract {
+	return action.Contract{ByHand: a.artifactsByHand, Name: "ci.artifacts", Version: 1, Policy: action.Read, Timeout: 30 * time.Minute,
 		Doc: "Fetches what the pipeline of a commit made.", Shell: "download the artifacts of the pipeline"}
 }
 

@@ -86,6 +86,7 @@ func (a *Announce) Bind() (action.Bound, error) {
 		Name: "mail.announce", Version: 1, Policy: action.OnceOrAsk, Irreversible: true, Timeout: 5 * time.Minute,
 		Doc:     "Sends one plain-text mail to a list of addresses, with a fixed Message-ID.",
 		Classes: []string{"rejected"},
+		ByHand:  a.byHand,
 		Shell:   "sendmail -t < announcement.eml",
 	}
 	if a.archive != nil {

@@ -49,6 +49,7 @@ type Options struct {
 	MaxSize      int64         // bytes the file may have, beyond which commits are errs.Full; 0 means no bound
 	GroupBatches int           // batches that may share a transaction; 0 means 1024
 	GroupBytes   int           // bytes that may share a transaction; 0 means 8 MiB
+	ReadOnly     bool          // commits are refused and nothing is written; several may read one file
 	Faults       Faults        // for tests
 }
 
@@ -76,6 +77,7 @@ type DB struct {
 	requests sync.Pool
 	writing  sync.Mutex    // held by whoever needs that nobody writes: the committer, Check
 	stopped  chan struct{} // closed when the committer has ended
+	readOnly bool          // there is no committer
 	stuck    atomic.Bool   // bbolt broke in the middle of a transaction, and cannot be closed
 
 	mu      sync.Mutex
@@ -115,6 +117,7 @@ func Open(path string, o Options) (*DB, error) {
 	if math.MaxInt > math.MaxInt32 {
 		opened.InitialMmapSize = mapSize
 	}
+	opened.ReadOnly = o.ReadOnly
 	if o.MaxSize > 0 {
 		opened.MaxSize = int(min(o.MaxSize, math.MaxInt))
 	}
@@ -132,11 +135,18 @@ func Open(path string, o Options) (*DB, error) {
 	}
 	db.queue.init(o.GroupBatches, o.GroupBytes)
 	db.requests.New = func() any { return &request{done: make(chan struct{}, 1)} }
+	if o.ReadOnly {
+		db.readOnly = true
+		db.queue.close()
+		close(db.stopped)
+	}
 	if err := db.prepare(op); err != nil {
 		b.Close()
 		return nil, err
 	}
-	go db.run()
+	if !o.ReadOnly {
+		go db.run()
+	}
 	return db, nil
 }
 
@@ -169,11 +179,13 @@ func (db *DB) prepare(op string) error {
 	if err := checkFormat(op, db.path, db.bolt); err != nil {
 		return err
 	}
-	if err := db.bolt.Sync(); err != nil {
-		return state.DiskError(op, db.path, err)
-	}
-	if err := syncDir(filepath.Dir(db.path)); err != nil {
-		return state.DiskError(op, filepath.Dir(db.path), err)
+	if !db.readOnly {
+		if err := db.bolt.Sync(); err != nil {
+			return state.DiskError(op, db.path, err)
+		}
+		if err := syncDir(filepath.Dir(db.path)); err != nil {
+			return state.DiskError(op, filepath.Dir(db.path), err)
+		}
 	}
 	return db.bolt.View(func(tx *bbolt.Tx) error {
 		db.durable = tx.ID()

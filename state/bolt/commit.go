@@ -26,6 +26,9 @@ const opCommit = "store.commit"
 //
 // Nothing in b may be changed until Commit returns.
 func (db *DB) Commit(ctx context.Context, b *engine.Batch) error {
+	if db.readOnly {
+		return errs.E(opCommit, errs.Denied, fmt.Errorf("the store %s is open for reading only", db.path)).Hint("Start slipway serve once: it brings the store up to date.")
+	}
 	size, err := db.limits.Check(opCommit, b)
 	if err != nil {
 		return err
