@@ -424,6 +424,16 @@ func newWorld(t testing.TB, sources ...string) *world {
 // open starts a process on what the store holds.
 func (w *world) open() *engine.Engine {
 	w.t.Helper()
+	e, err := engine.New(context.Background(), w.config())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.e = e
+	return e
+}
+
+func (w *world) config() engine.Config {
+	w.t.Helper()
 	set, err := action.NewSet(w.bounds()...)
 	if err != nil {
 		w.t.Fatal(err)
@@ -434,12 +444,7 @@ func (w *world) open() *engine.Engine {
 	if w.cfg != nil {
 		w.cfg(&c)
 	}
-	e, err := engine.New(context.Background(), c)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.e = e
-	return e
+	return c
 }
 
 func (w *world) deliver(x wire, id string) error {

@@ -116,3 +116,31 @@ func TestPlaybookThatCallsItselfIsRefused(t *testing.T) {
 		t.Errorf("%v", found)
 	}
 }
+
+// TestWhatAsksNobodyOnPurpose: a playbook that starts by itself and has no gate is meant so; one
+// with a gate that stands elsewhere is warned of all the same.
+func TestWhatAsksNobodyOnPurpose(t *testing.T) {
+	const push = "  push: {do: git.push_release@1, with: {object: \"${steps.pay.digest}\"}, needs: [pay]}\n"
+	const pay = "  pay: {do: git.payload@1, with: {commit: c, version: \"1\"}}\n"
+	const gate = "  go: {gate: \"1 of maintainer\", binds: [\"${steps.pay.digest}\"], needs: [pay]}\n"
+	for _, c := range []struct {
+		name, src string
+		warned    bool
+	}{
+		{"started by people", "playbook: p\nsteps:\n" + pay + push, true},
+		{"by a schedule", "playbook: p\ntrigger: {every: 6h, owner: pps}\nsteps:\n" + pay + push, false},
+		{"by a schedule, with a gate elsewhere", "playbook: p\ntrigger: {every: 6h, owner: pps}\nsteps:\n" + pay + gate + push, true},
+	} {
+		p, found := findings(c.src, nil)
+		if p == nil {
+			t.Fatalf("%s: refused: %v", c.name, found)
+		}
+		warned := false
+		for _, f := range found {
+			warned = warned || strings.Contains(f.Text, "no gate stands before it")
+		}
+		if warned != c.warned {
+			t.Errorf("%s: %v", c.name, found)
+		}
+	}
+}

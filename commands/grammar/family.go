@@ -12,9 +12,72 @@ type Family struct {
 	Inputs   []Input
 	Examples []string // of the start command
 	Sample   string   // a subject for the examples of the other commands, e.g. "2019.01"
+	Starts   []Start  // other ways to start: "release undo 2019.01"
 
 	Check   func(subject string) error
 	Suggest func(subject string) string
+}
+
+// Start is one more way to start a run of a family, by a word of its own.
+type Start struct {
+	Word     string // after the name of the family: "undo"
+	Playbook string // what it runs
+	Subject  Arg    // what is started; without a name: nothing but the project
+	Summary  string // one sentence
+	Who      string // who may start one; that of the family if ""
+	Inputs   []Input
+	Reason   string // what --reason is for, which is required then and becomes the input reason
+	Examples []string
+
+	Check   func(subject string) error
+	Suggest func(subject string) string
+}
+
+// StartAt finds the way to start whose command has that path.
+func (f Family) StartAt(path string) (Start, bool) {
+	for _, s := range f.starts() {
+		if f.path(s.Word) == path {
+			return s, true
+		}
+	}
+	return Start{}, false
+}
+
+// starts are all ways to start; the one of the family itself is the first.
+func (f Family) starts() []Start {
+	return append([]Start{{Word: f.Start, Playbook: f.PlaybookName(), Subject: f.Subject, Summary: f.Summary, Who: f.Who,
+		Inputs: f.Inputs, Examples: f.Examples, Check: f.Check, Suggest: f.Suggest}}, f.Starts...)
+}
+
+// path is that of a command of the family; "" is the name alone.
+func (f Family) path(word string) string {
+	if word == "" {
+		return f.Name
+	}
+	return f.Name + " " + word
+}
+
+// entry is the command that starts a run so.
+func (s Start) entry(f Family) Entry {
+	e := Entry{Path: f.path(s.Word), Verb: VerbStart,
+		Options: []Option{
+			{Name: "plan", Kind: Flag, Help: "only show steps, gates, people and digests"},
+			{Name: "private", Kind: Flag, Help: "only the run's circle sees it until it is opened"},
+			{Name: "circle", Kind: Text, Help: "with --private: who sees it besides you, separated by commas"},
+			{Name: "match", Kind: ID, Help: "digest of a plan; refused if the run would differ from it"},
+		},
+		TakesInput: true, Inputs: s.Inputs, Summary: s.Summary, Who: s.Who, Examples: s.Examples, Check: s.Check, Suggest: s.Suggest}
+	if e.Who == "" {
+		e.Who = f.Who
+	}
+	if s.Subject.Name != "" {
+		e.Args = append(e.Args, s.Subject)
+	}
+	e.Args = append(e.Args, Arg{Name: "project", Kind: Project, Optional: true, Help: "the channel's project if left out"})
+	if s.Reason != "" {
+		e.Options = append(e.Options, Option{Name: "reason", Kind: Text, Required: true, Help: s.Reason})
+	}
+	return e
 }
 
 // PlaybookName is the playbook that a start of the family runs.
@@ -42,6 +105,36 @@ func Release(check func(string) error, suggest func(string) string) Family {
 			"release 2019.01 milestone=2019.01 --private --circle grace,alan",
 		},
 		Check: check, Suggest: suggest,
+		Starts: releaseStarts(),
+	}
+}
+
+// releaseStarts are what follows a release, or happens between two.
+func releaseStarts() []Start {
+	of := func(help string) Arg { return Arg{Name: "version", Kind: Version, Help: help} }
+	return []Start{
+		{Word: "undo", Playbook: "release-undo", Subject: of("the bad release, or the version of the package as apt shows it"),
+			Summary: "Take a bad version out of the archive; with installed=true also for clients that have installed it.",
+			Reason:  "why it goes, in words; clients read it",
+			Inputs: []Input{
+				{Name: "installed", Kind: Word, Help: "true: clients get a higher version with the earlier content"},
+				{Name: "suite", Kind: Word, Help: "only this suite"},
+			},
+			Examples: []string{`release undo 2019.02 --reason "jobs are lost"`, `release undo 2019.02 installed=true --reason "jobs are lost"`}},
+		{Word: "promote", Playbook: "release-promote", Subject: of("the version that was tried"),
+			Summary:  "Take a version that was tried in another suite into the suites of releases.",
+			Inputs:   []Input{{Name: "from", Kind: Word, Help: "the suite where it was tried; proposed if left out"}},
+			Examples: []string{"release promote 2019.02", "release promote 2019.02 from=testing"}},
+		{Word: "refresh", Playbook: "release-refresh",
+			Summary:  "Give the archive a new date now, if the one it has is more than half used up.",
+			Examples: []string{"release refresh", "release refresh lava"}},
+		{Word: "daily", Playbook: "release-daily",
+			Summary:  "Build the branch for the daily suites now, if anything changed.",
+			Examples: []string{"release daily", "release daily lava --plan"}},
+		{Word: "debian", Playbook: "release-debian", Subject: of("a release that is in the archive"),
+			Summary:  "Upload a release to Debian: prepared, approved, signed and sent by people.",
+			Inputs:   []Input{{Name: "suite", Kind: Word, Help: "the suite of Debian; unstable if left out"}},
+			Examples: []string{"release debian 2019.01", "release debian 2019.01 suite=experimental"}},
 	}
 }
 
@@ -56,20 +149,12 @@ func (f Family) Entries() []Entry {
 	if s == "" {
 		s = "example"
 	}
-	path, verb := f.Name, VerbStart
-	if f.Start != "" {
-		path = f.Name + " " + f.Start
-	}
 	const owner = "the run's owner, or a maintainer of its project"
-	entries := []Entry{
-		{Path: path, Verb: verb, Args: []Arg{f.Subject, {Name: "project", Kind: Project, Optional: true, Help: "the channel's project if left out"}},
-			Options: []Option{
-				{Name: "plan", Kind: Flag, Help: "only show steps, gates, people and digests"},
-				{Name: "private", Kind: Flag, Help: "only the run's circle sees it until it is opened"},
-				{Name: "circle", Kind: Text, Help: "with --private: who sees it besides you, separated by commas"},
-				{Name: "match", Kind: ID, Help: "digest of a plan; refused if the run would differ from it"},
-			},
-			TakesInput: true, Inputs: f.Inputs, Summary: f.Summary, Who: f.Who, Examples: f.Examples, Check: f.Check, Suggest: f.Suggest},
+	var entries []Entry
+	for _, way := range f.starts() {
+		entries = append(entries, way.entry(f))
+	}
+	entries = append(entries, []Entry{
 		{Verb: "list", Args: []Arg{{Name: "project", Kind: Project, Optional: true}},
 			Options: []Option{{Name: "all", Kind: Flag, Help: "also those that have ended"}},
 			Summary: "List the runs, newest first.", Who: "anybody", Examples: []string{on + "list", on + "list lava --all"}},
@@ -80,6 +165,9 @@ func (f Family) Entries() []Entry {
 			Examples: []string{on + "why " + s, on + "why " + s + " go --as-of 2019-01-31"}},
 		{Verb: "who", Args: []Arg{run, maybe(step)}, Summary: "Say who can move a run on.", Who: "whoever may see the run",
 			Examples: []string{on + "who " + s}},
+		{Verb: "runbook", Args: []Arg{run}, Options: []Option{{Name: "from", Kind: Number, Help: "the first step to show, by its number"}},
+			Summary: "Print what is left of a run as shell commands, for the day the bot is down.",
+			Who:     "whoever may see the run", Examples: []string{on + "runbook " + s, on + "runbook " + s + " --from 12"}},
 		{Verb: "history", Args: []Arg{run}, Options: []Option{{Name: "from", Kind: Number, Help: "the first event to show"}},
 			Summary: "List all that happened in a run.", Who: "whoever may see the run", Examples: []string{on + "history " + s}},
 		{Verb: "hold", Args: []Arg{run}, Options: []Option{{Name: "now", Kind: Flag, Help: "also take back jobs that are running"}, {Name: "reason", Kind: Text, Help: "why, in words"}},
@@ -110,7 +198,7 @@ func (f Family) Entries() []Entry {
 		{Verb: "undo-confirm", Args: []Arg{run, {Name: "steps", Kind: Step, Optional: true, Variadic: true, Help: "these only; the whole plan if left out"}},
 			Summary: "Let the undo plan run, whole or in part.", Who: owner,
 			Examples: []string{on + "undo-confirm " + s, on + "undo-confirm " + s + " tag upload"}},
-	}
+	}...)
 	for i := range entries {
 		entries[i].Family = f.Name
 		if entries[i].Path == "" {

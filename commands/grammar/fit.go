@@ -20,7 +20,7 @@ type problem struct {
 
 func (p *problem) text(e Entry, rest []token) string {
 	if p.start != "" {
-		s := fmt.Sprintf("I can't start %s %s: %s.", e.Family, clip(p.start, 60), p.what)
+		s := fmt.Sprintf("I can't start %s %s: %s.", e.Path, clip(p.start, 60), p.what)
 		if p.fix != "" {
 			return s + " " + p.fix
 		}

@@ -28,7 +28,18 @@ func Bind(now func() time.Time) ([]action.Bound, error) {
 		Doc: "Writes the changelog entry from the git log."}, pure[ChangelogIn, ChangelogOut](writeChangelog))
 	notes, err4 := action.Of(action.Contract{Name: "release.notes", Version: 1, Policy: action.Read,
 		Doc: "Writes the release notes and the announcement."}, pure[NotesIn, NotesOut](writeNotes))
-	return []action.Bound{stamp, version, changelog, notes}, errors.Join(err1, err2, err3, err4)
+	all := []action.Bound{stamp, version, changelog, notes}
+	failed := errors.Join(err1, err2, err3, err4)
+	add := func(b action.Bound, err error) { all, failed = append(all, b), errors.Join(failed, err) }
+	add(action.Of(action.Contract{Name: "release.debian_version", Version: 1, Policy: action.Read,
+		Doc: "Reads which version of the package is meant."}, pure[PackageVersionIn, PackageVersionOut](packageVersion)))
+	add(action.Of(action.Contract{Name: "release.really", Version: 1, Policy: action.Read,
+		Doc: "Chooses the version under which an earlier content replaces a bad one."}, pure[ReallyIn, ReallyOut](chooseReally)))
+	add(action.Of(action.Contract{Name: "release.daily", Version: 1, Policy: action.Read,
+		Doc: "Counts the version of a daily build from the last release."}, pure[DailyIn, DailyOut](chooseDaily)))
+	add(action.Of(action.Contract{Name: "release.withdrawal", Version: 1, Policy: action.Read, Classes: []string{"exists"},
+		Doc: "Writes the mail that tells clients of a version that went, and what they must do."}, pure[WithdrawalIn, WithdrawalOut](writeWithdrawal)))
+	return all, failed
 }
 
 // pure is an action that only computes: it is never done already, and doing it again is harmless.
@@ -114,6 +125,7 @@ type ChangelogIn struct {
 	Date    string   `cel:"date" json:"date" kind:"time"`
 	Path    string   `cel:"path" json:"path" doc:"file of the changelog in the repository"`
 	Before  string   `cel:"before,optional" json:"before,omitempty" doc:"the changelog as it is now; empty when there is none"`
+	Debian  string   `cel:"debian,optional" json:"debian,omitempty" doc:"version of the package where it is not that of a release, such as 2019.02+really2019.01-1"`
 	Made    bool     `cel:"made,optional" json:"made,omitempty" doc:"before belongs to a release that a person made: its entry is told, and none is written"`
 }
 type ChangelogOut struct {
@@ -128,9 +140,11 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	if err != nil {
 		return ChangelogOut{}, err
 	}
-	v, err := NewVersion(scheme, in.Version)
-	if err != nil {
-		return ChangelogOut{}, err
+	var v Version
+	if in.Debian == "" {
+		if v, err = NewVersion(scheme, in.Version); err != nil {
+			return ChangelogOut{}, err
+		}
 	}
 	by, err := mail.ParseAddress(in.By)
 	if err != nil {
@@ -147,11 +161,14 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	}
 	entry := ReleaseEntry(in.Package, v, message, in.Lines, by.Name, by.Address, date)
 	entry.Distribution = in.Suite
+	if in.Debian != "" {
+		entry.Version = in.Debian
+	}
 	if in.Made {
 		return madeEntry(in.Before, v)
 	}
 	if last, _, err := ParseEntry(in.Before); err == nil {
-		if w, err := version.Parse(last.Version); err == nil && w.Epoch != "" { // whoever has one keeps it for ever
+		if w, err := version.Parse(last.Version); err == nil && w.Epoch != "" && !strings.Contains(entry.Version, ":") { // whoever has one keeps it for ever
 			entry.Version = w.Epoch + ":" + entry.Version
 		}
 	}

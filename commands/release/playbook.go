@@ -9,3 +9,24 @@ import (
 //
 //go:embed release.yaml
 var Playbook []byte
+
+//go:embed undo.yaml
+var undo []byte
+
+//go:embed refresh.yaml
+var refresh []byte
+
+//go:embed daily.yaml
+var daily []byte
+
+//go:embed promote.yaml
+var promote []byte
+
+//go:embed debian.yaml
+var debian []byte
+
+// Playbooks are all of the family, by name: what a release is, and what follows one.
+func Playbooks() map[string][]byte {
+	return map[string][]byte{"release": Playbook, "release-undo": undo, "release-refresh": refresh, "release-daily": daily,
+		"release-promote": promote, "release-debian": debian}
+}

@@ -111,6 +111,8 @@ func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command
 		}), w), nil
 	case "history":
 		return a.history(ctx, id, c.Options["from"])
+	case "runbook":
+		return runbookOf(p, state, w, c.Options["from"]), nil
 	case "undo-plan":
 		return undoPlan(state), nil
 	}

@@ -76,11 +76,21 @@ func start(f grammar.Family, c grammar.Command, s engine.Spoken) *engine.StartRe
 	if project == "" {
 		project = s.Project
 	}
-	inputs := map[string]any{f.Subject.Name: c.Args[f.Subject.Name]}
+	way, found := f.StartAt(c.Path)
+	if !found { // of another command, such as adopt
+		way = grammar.Start{Playbook: f.PlaybookName(), Subject: f.Subject}
+	}
+	inputs := map[string]any{}
+	if way.Subject.Name != "" {
+		inputs[way.Subject.Name] = c.Args[way.Subject.Name]
+	}
 	for k, v := range c.Inputs {
 		inputs[k] = v
 	}
-	r := &engine.StartRequest{Family: f.PlaybookName(), Project: project, Inputs: inputs, Person: s.Person,
+	if way.Reason != "" {
+		inputs["reason"] = c.Options["reason"]
+	}
+	r := &engine.StartRequest{Family: way.Playbook, Project: project, Inputs: inputs, Person: s.Person,
 		Plan: c.Options["plan"] != "", Private: c.Options["private"] != "", Match: c.Options["match"]}
 	if r.Private {
 		r.Circle = []people.PersonID{s.Person}

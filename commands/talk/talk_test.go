@@ -261,3 +261,25 @@ func TestInboxShowsNoCredentials(t *testing.T) {
 		t.Fatalf("inbox show by anybody: %s", got)
 	}
 }
+
+// A runbook is told in parts that fit an answer; done steps by their names.
+func TestARunbookIsAnswered(t *testing.T) {
+	w := newWorld(t)
+	w.say("ada", "release 2019.01")
+	got := w.say("ada", "release runbook 2019.01")
+	for _, want := range []string{"How to end release/lava/2019.01 by hand", "Done or not needed: build", "The question: What is new?", "2 of maintainer, not requester",
+		"Alan (alan), Grace (grace)", "To come", "release adopt"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("it does not say %q:\n%s", want, got)
+		}
+	}
+	if got := w.say("ada", "release runbook 2019.01 --from 1"); !strings.Contains(got, "1. build: Build it") || !strings.Contains(got, "result = made 2019.01") {
+		t.Errorf("from the first:\n%s", got)
+	}
+	if got := w.say("ada", "release runbook 2019.01 --from 3"); strings.Contains(got, "1. build") || !strings.Contains(got, "3. go: Say yes") {
+		t.Errorf("from the third:\n%s", got)
+	}
+	if got := w.say("ada", "release runbook 2019.01 --from 9"); !strings.Contains(got, "it has 4 steps") {
+		t.Errorf("from after the end: %s", got)
+	}
+}

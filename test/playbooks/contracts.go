@@ -25,7 +25,7 @@ func Files() fs.FS { return files }
 
 // Family is the command family of a file: "pilot" for pilot-update.yaml.
 func Family(file string) string {
-	families := map[string]string{"production-update": "pilot", "production-schedule": "pilot", "debian-upload": "release", "daily": "release"}
+	families := map[string]string{"production-update": "pilot", "production-schedule": "pilot"}
 	name := strings.TrimSuffix(file, ".yaml")
 	if family, ok := families[name]; ok {
 		return family
@@ -54,8 +54,9 @@ func Profile() action.Type {
 		"suite string, tagger string, release_key string, public_key string, channel string, broadcast list(string), mail_from string," +
 		"mail_to list(string), ci list(string)," +
 		// releases: archive, images, Debian, lab
-		"archive string, archive_owner string, suites list(string), images list(string), images_by_hand list(string), registry string," +
-		"staging_registry string, packaging string, lab string," +
+		"archive string, archive_address string, archive_keys list(string), suites list(string), daily_suites list(string)," +
+		"architectures list(string), build list(string), lintian string, images list(string), images_by_hand list(string), registry string," +
+		"staging_registry string, packaging string, packaging_branch string, packaging_upstream string, packaging_debian string, lab string," +
 		// pilots
 		"forge string, tracker string, wiki string, mirror string, site_channels list(string), site_lists list(string), communities list(string)," +
 		// rollouts and instances
@@ -113,6 +114,13 @@ func undo(ref string, pairs ...string) func(*action.Contract) {
 func list(name, fields string) func(*action.Contract) {
 	return func(c *action.Contract) {
 		c.Out.Fields = append(c.Out.Fields, action.Field{Name: name, Type: action.ListOf(object(fields))})
+	}
+}
+
+// given is one more input that holds a list of objects.
+func given(name, fields string) func(*action.Contract) {
+	return func(c *action.Contract) {
+		c.In.Fields = append(c.In.Fields, action.Field{Name: name, Type: action.ListOf(object(fields))})
 	}
 }
 

@@ -3,7 +3,6 @@ package playbooks
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +12,9 @@ import (
 	"slipway/bot/engine"
 	"slipway/bot/playbook"
 	"slipway/commands/release"
+	"slipway/integrations/aptrepo"
+	"slipway/integrations/debian"
+	"slipway/integrations/debian/build"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
@@ -36,6 +38,11 @@ func built(t *testing.T) []action.Contract {
 	add(release.Bind(time.Now))
 	tag, err := signing.NewTag(nil, time.Now).Bind()
 	add([]action.Bound{tag}, err)
+	files, err := signing.NewRelease(nil, time.Now).Bind()
+	add([]action.Bound{files}, err)
+	add((&aptrepo.Actions{}).Bind())
+	add(debian.Bind(nil))
+	add(build.BindImport(nil, build.ImportOptions{}))
 	announce, err := mail.NewAnnounce(nil, nil, 0).Bind()
 	add([]action.Bound{announce}, err)
 	set, err := action.NewSet(bounds...)
@@ -73,8 +80,8 @@ func parseAll(t *testing.T) map[string]*playbook.Playbook {
 			t.Fatal(err)
 		}
 	}
-	if sources["release.yaml"], err = os.ReadFile("../../commands/release/release.yaml"); err != nil {
-		t.Fatal(err)
+	for name, src := range release.Playbooks() {
+		sources[name+".yaml"] = src
 	}
 	out := map[string]*playbook.Playbook{}
 	for name, src := range sources {
@@ -125,9 +132,11 @@ func TestTheCheckIsNoFormality(t *testing.T) {
 		{"rollout-increment", "needs: [ready, before, bundle, waves]", "needs: [before, bundle, waves]"},
 		{"rollout", "closes: infra-lead", "closes: infra-leader"},
 		{"instance", "undo: [switch]", "undo: [tell]"},
-		{"rebuild", "needs: [publish, contents]", "needs: [contents]"},
+		{"rebuild", "needs: [publish, contents, archive]", "needs: [contents, archive]"},
 		{"rebuild-stage", "dep_wait: {to: dep_wait,", "depwait: {to: dep_wait,"},
-		{"release-publish", "needs: [publish, stage]", "needs: [stage]"},
+		{"release-publish", "needs: [publish, images]", "needs: [images]"},
+		{"release-undo", "needs: [publish, stage]", "needs: [stage]"},
+		{"release-promote", "needs: [publish, stage]", "needs: [stage]"},
 	} {
 		src := strings.Replace(string(all[cut.book].Source), cut.from, cut.to, 1)
 		if src == string(all[cut.book].Source) {

@@ -66,12 +66,29 @@ func findRelease(r *remote, k key) doer[git.FindIn, git.FindOut] {
 	}}
 }
 
-// readFile knows one file, the changelog, as the remote has it now.
+// changelogAt is the changelog in a commit.
+func (r *remote) changelogAt(commit string) string {
+	for _, id := range r.history(commit) {
+		if text, found := r.changed[id]; found {
+			return text
+		}
+	}
+	return r.changelog
+}
+
+func (r *remote) changelogOf(commit string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.changelogAt(commit)
+}
+
+// readFile knows one file, the changelog.
 func readFile(r *remote) doer[git.FileIn, git.FileOut] {
 	return doer[git.FileIn, git.FileOut]{do: func(_ action.Key, in git.FileIn) (git.FileOut, error) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return git.FileOut{Found: r.changelog != "", Content: r.changelog, Digest: action.DigestOf([]byte(r.changelog))}, nil
+		text := r.changelogAt(in.Commit)
+		return git.FileOut{Found: text != "", Content: text, Digest: action.DigestOf([]byte(text))}, nil
 	}}
 }
 

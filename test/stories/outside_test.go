@@ -15,10 +15,13 @@ import (
 	"slipway/bot/action"
 	"slipway/bot/errs"
 	"slipway/commands/release"
+	"slipway/integrations/debian"
+	"slipway/integrations/debian/build"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
 	"slipway/integrations/signing"
+	"slipway/state/blob"
 )
 
 // outside is everything beyond the bot: it outlives each process and keeps what was done to it.
@@ -26,11 +29,13 @@ type outside struct {
 	remote remote
 	ci     pipelines
 	post   letters
+
+	imported []build.ImportIn // releases that the packaging repository has
 }
 
 func newOutside() *outside {
 	o := &outside{}
-	o.remote = remote{branches: map[string]string{}, tags: map[string]tag{}, commits: map[string]commit{}, prepared: map[string]git.PrepareOut{}}
+	o.remote = remote{branches: map[string]string{}, tags: map[string]tag{}, commits: map[string]commit{}, prepared: map[string]git.PrepareOut{}, changed: map[string]string{}}
 	o.ci = pipelines{state: map[string]string{}, verdict: func(string) string { return localci.Success }}
 	o.remote.commit("master", "", "Import", "dora@example.org")
 	o.remote.tags["2018.11"] = tag{object: sum("tag 2018.11"), commit: o.remote.branches["master"]}
@@ -51,7 +56,8 @@ type remote struct {
 	tags      map[string]tag
 	commits   map[string]commit
 	prepared  map[string]git.PrepareOut // commits made here, by effect key
-	changelog string                    // what debian/changelog holds
+	changelog string                    // what debian/changelog holds where no commit made here changed it
+	changed   map[string]string         // what it holds in those, by commit
 	pushes    int
 	down      error
 }
@@ -169,6 +175,9 @@ func prepare(r *remote) doer[git.PrepareIn, git.PrepareOut] {
 			r.commits[id] = commit{in.Commit, in.Message, "release@example.org"}
 			out := git.PrepareOut{Commit: id, Tree: sum("tree", id), Parents: []string{in.Commit}, Authors: []string{"release@example.org"}, Files: []string{"debian/changelog"}}
 			r.prepared[key.String()] = out
+			for _, text := range in.Prepend {
+				r.changed[id] = text + r.changelogAt(in.Commit)
+			}
 			return out, nil
 		},
 	}
@@ -233,7 +242,15 @@ type pipelines struct {
 	mu      sync.Mutex
 	state   map[string]string // by id
 	verdict func(commit string) string
+	refused string // program of the pipelines that fail whatever their commit
 	starts  int
+}
+
+// refuse makes every pipeline of a program fail.
+func (p *pipelines) refuse(program string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = program
 }
 
 func (p *pipelines) judge(verdict string) {
@@ -268,6 +285,9 @@ func startPipeline(p *pipelines) doer[localci.StartIn, localci.StartOut] {
 			defer p.mu.Unlock()
 			if p.state[key.String()] == "" {
 				p.state[key.String()] = p.verdict(in.Commit)
+				if len(in.Command) > 0 && in.Command[0] == p.refused {
+					p.state[key.String()] = localci.Failed
+				}
 				p.starts++
 			}
 			return out(key), nil
@@ -353,8 +373,9 @@ func (d doer[In, Out]) Probe(_ context.Context, k action.Key, in In) (out Out, f
 
 func (d doer[In, Out]) Do(_ context.Context, k action.Key, in In) (Out, error) { return d.do(k, in) }
 
-// bounds joins the contracts of the real integrations with what stands in for the outside.
-func (o *outside) bounds(now func() time.Time, k key) ([]action.Bound, *signing.Tag, error) {
+// bounds joins the contracts of the real integrations with what stands in for the outside. The
+// archive is real; blobs keep what is built.
+func (o *outside) bounds(now func() time.Time, k key, y *yard, blobs *blob.Store) ([]action.Bound, *signing.Tag, *signing.Release, error) {
 	var all []action.Bound
 	var failed error
 	add := func(b action.Bound, err error) { all, failed = append(all, b), errors.Join(failed, err) }
@@ -371,7 +392,17 @@ func (o *outside) bounds(now func() time.Time, k key) ([]action.Bound, *signing.
 	add(action.Of(localci.Pipeline{}.Contract(), readPipeline(&o.ci)))
 	add(action.Of(localci.Cancel{}.Contract(), cancelPipeline(&o.ci)))
 	add(mail.NewAnnounce(&o.post, o.post.archive(), 0).Bind())
-	tag := signing.NewTag(k, now)
+	add(action.Of(localci.Artifacts{}.Contract(), fetch(o, blobs)))
+	add(action.Of(build.ImportOrig{}.Contract(), importOrig(o)))
+	tag, files := signing.NewTag(k, now), signing.NewRelease(y.key, now)
 	add(tag.Bind())
-	return all, tag, failed
+	add(files.Bind())
+	for _, bind := range []func() ([]action.Bound, error){
+		y.actions(blobs).Bind,
+		func() ([]action.Bound, error) { return debian.Bind(blobs) },
+	} {
+		more, err := bind()
+		all, failed = append(all, more...), errors.Join(failed, err)
+	}
+	return all, tag, files, failed
 }

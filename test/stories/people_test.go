@@ -216,14 +216,20 @@ func (w *world) take() (job.Job, signing.Request, bool) {
 	if !found {
 		return j, signing.Request{}, false
 	}
-	content := j.Payload
-	if content == nil {
-		content, err = w.blobs.Get(context.Background(), j.Digest)
-		w.must(err)
-	}
 	var r signing.Request
-	w.must(json.Unmarshal(content, &r))
+	w.must(json.Unmarshal(w.content(j), &r))
 	return j, r, true
+}
+
+// content is what the holder of a job is given.
+func (w *world) content(j job.Job) []byte {
+	w.t.Helper()
+	if j.Payload != nil {
+		return j.Payload
+	}
+	content, err := w.blobs.Get(context.Background(), j.Digest)
+	w.must(err)
+	return content
 }
 
 // Sign has the key holder sign what waits, and tells how many tags were signed.

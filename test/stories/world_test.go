@@ -32,6 +32,7 @@ import (
 	"slipway/commands/release"
 	"slipway/commands/talk"
 	"slipway/integrations/console"
+	"slipway/integrations/signing"
 	"slipway/state/blob"
 	"slipway/state/bolt"
 )
@@ -103,6 +104,7 @@ func town() *staff {
 	add("maintainer-c", "maintainer")
 	add("manager", "release-manager")
 	add("tester", "tester")
+	add("uploader", "debian-uploader")
 	add("admin", "admin")
 	add("outsider")
 	add("deputy")
@@ -115,16 +117,17 @@ func town() *staff {
 // world is one town: the bot, its room, and everything outside.
 type world struct {
 	t          testing.TB
-	restarting bool               // the process ends and begins again after each line
-	book       string             // text of the release playbook
-	release    *playbook.Playbook // checked
+	restarting bool   // the process ends and begins again after each line
+	books      *shelf // what is on it outlives a process, being the same files
 	dir        string
 	clock      *clock
 	ids        int
 	staff      *staff
 	out        *outside
 	key        key
+	yard       *yard
 	profile    map[string]any
+	triggers   []string // playbooks that start by themselves
 
 	db    *bolt.DB
 	blobs *blob.Store
@@ -160,28 +163,53 @@ func storyWith(t *testing.T, old, new string, f func(t *testing.T, w *world)) {
 			if !strings.Contains(string(release.Playbook), old) {
 				t.Fatalf("the release playbook does not have %q", old)
 			}
-			f(t, newWorldOf(t, mode == "restarting", strings.Replace(string(release.Playbook), old, new, 1)))
+			f(t, newWorldOf(t, mode == "restarting", strings.Replace(string(release.Playbook), old, new, 1), nil))
+		})
+	}
+}
+
+// archived is what the profile of a project with an archive has instead.
+func archived() map[string]any {
+	return map[string]any{"archive": "lava", "archive_address": "https://apt.example.org", "archive_keys": []any{archiveKey},
+		"suites": []any{"stable"}, "daily_suites": []any{"daily"}, "architectures": []any{"amd64", "arm64"}, "build": []any{"slipway", "package", "build"}}
+}
+
+// archiveStory is story in a town whose project has an archive.
+func archiveStory(t *testing.T, f func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, mode := range []string{"plain", "restarting"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			f(t, newWorldOf(t, mode == "restarting", string(release.Playbook), archived()))
 		})
 	}
 }
 
 func newWorld(t testing.TB, restarting bool) *world {
 	t.Helper()
-	return newWorldOf(t, restarting, string(release.Playbook))
+	return newWorldOf(t, restarting, string(release.Playbook), nil)
 }
 
-func newWorldOf(t testing.TB, restarting bool, book string) *world {
+// newWorldOf makes a town with that release playbook, and more in the profile of its project.
+func newWorldOf(t testing.TB, restarting bool, book string, more map[string]any) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "story") // short: a socket's path has at most 108 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, restarting: restarting, dir: dir, book: book, clock: &clock{now: time.Date(2019, 1, 15, 10, 0, 0, 0, time.UTC)},
+	sources := release.Playbooks()
+	sources["release"] = []byte(book)
+	w := &world{t: t, restarting: restarting, dir: dir, books: &shelf{sources: sources}, clock: &clock{now: time.Date(2019, 1, 15, 10, 0, 0, 0, time.UTC)},
 		staff: town(), out: newOutside(), key: key{"0123456789ABCDEF0123456789ABCDEF01234567"}}
 	w.profile = map[string]any{"name": "lava", "remote": "/srv/git/lava.git", "branch": "master", "tag_pattern": "20*", "scheme": "calendar",
 		"changelog": "debian/changelog", "package": "lava", "suite": "unstable", "tagger": "Release Team <release@example.org>",
 		"release_key": w.key.fingerprint, "public_key": "key", "channel": channel, "broadcast": []any{channel},
-		"mail_from": "Release Team <release@example.org>", "mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"}}
+		"mail_from": "Release Team <release@example.org>", "mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"},
+		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "daily_suites": []any{}, "architectures": []any{},
+		"build": []any{}, "lintian": "off", "packaging": "", "packaging_branch": "", "packaging_upstream": "", "packaging_debian": "keep"}
+	for field, value := range more {
+		w.profile[field] = value
+	}
 	t.Cleanup(func() {
 		w.down()
 		if err := os.RemoveAll(dir); err != nil {
@@ -197,7 +225,7 @@ func (w *world) Project(name string) (engine.Project, bool) {
 	if name != "lava" {
 		return engine.Project{}, false
 	}
-	return engine.Project{Name: name, Profile: w.profile, Places: []engine.Place{{Source: console.Source, ID: channel}}}, true
+	return engine.Project{Name: name, Profile: w.profile, Triggers: w.triggers, Places: []engine.Place{{Source: console.Source, ID: channel}}}, true
 }
 func (w *world) Home(p engine.Place) string {
 	if p.ID == channel {
@@ -225,28 +253,27 @@ func (w *world) up() {
 	w.must(err)
 	w.room, err = console.Open(filepath.Join(w.dir, "console.db"), w.clock.Now)
 	w.must(err)
-	bounds, tag, err := w.out.bounds(w.clock.Now, w.key)
+	w.yard, err = openYard(w.dir, w.clock.Now)
+	w.must(err)
+	bounds, tag, files, err := w.out.bounds(w.clock.Now, w.key, w.yard, w.blobs)
 	w.must(err)
 	set, err := action.NewSet(bounds...)
 	w.must(err)
 	own, err := engine.Contracts()
 	w.must(err)
-	books := &shelf{known: playbook.Known{Contracts: append(set.Contracts(), own...), Profile: w.profileType()}}
-	if w.release == nil { // it is the same file in every process
-		w.release, err = books.Check("release.yaml", []byte(w.book))
-		w.must(err)
-	}
-	books.release = w.release
+	w.books.known = playbook.Known{Contracts: append(set.Contracts(), own...), Profile: w.profileType()}
 	families := []grammar.Family{grammar.Release(nil, nil)}
 	table, err := grammar.Standard(families...)
 	w.must(err)
-	answers := &talk.Answers{Table: table, Projects: w, Shelf: books, Books: []string{"release"}, Families: families}
-	w.e, err = engine.New(context.Background(), engine.Config{Store: w.db, Blobs: w.blobs, Actions: set, Playbooks: books, Projects: w,
+	answers := &talk.Answers{Table: table, Projects: w, Shelf: w.books, Books: slices.Sorted(maps.Keys(w.books.sources)), Families: families}
+	w.e, err = engine.New(context.Background(), engine.Config{Store: w.db, Blobs: w.blobs, Actions: set, Playbooks: w.books, Projects: w,
 		Clock: w.clock, IDs: func() string { w.ids++; return fmt.Sprintf("id%05d", w.ids) },
 		Parser: talk.Parser{Table: table, Families: families, Addresses: []string{"slipway"}}, Answers: answers,
 		Decoders: map[string]engine.Decoder{console.Source: decoder{}}, People: w.staff,
 		Posters: map[string]engine.Poster{console.Source: poster{w.room.Poster(bot)}}, Cards: talk.Cards{},
-		Jobs: map[string]engine.JobKind{"sign.tag": {Prepare: tag.Prepare, Finish: tag.Finish}}})
+		Jobs: map[string]engine.JobKind{
+			signing.TagJob:     {Prepare: tag.Prepare, Finish: tag.Finish},
+			signing.ReleaseJob: {Prepare: files.Prepare, Finish: files.Finish}}})
 	w.must(err)
 	answers.Engine = w.e
 
@@ -328,22 +355,39 @@ func (w *world) profileType() action.Type {
 	return action.Obj(fields...)
 }
 
-// shelf holds the release playbook.
+// shelf holds the playbooks of the family, each checked when it is first asked for.
 type shelf struct {
 	known   playbook.Known
-	release *playbook.Playbook
+	sources map[string][]byte
+
+	mu      sync.Mutex
+	checked map[string]*playbook.Playbook
 }
 
 func (s *shelf) Current(name string) *playbook.Playbook {
-	if name != "release" {
-		return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.checked[name]; p != nil || s.sources[name] == nil {
+		return p
 	}
-	return s.release
+	p, err := s.Check(name+".yaml", s.sources[name])
+	if err != nil {
+		panic(fmt.Sprintf("%s: %v", name, err))
+	}
+	if s.checked == nil {
+		s.checked = map[string]*playbook.Playbook{}
+	}
+	s.checked[name] = p
+	return p
 }
 
 func (s *shelf) ByDigest(digest string) *playbook.Playbook {
-	if s.release != nil && s.release.Digest == digest {
-		return s.release
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.checked {
+		if p.Digest == digest {
+			return p
+		}
 	}
 	return nil
 }

@@ -128,7 +128,9 @@ func stepMutants(id string, def yaml.MapSlice, i int, steps yaml.MapSlice, step 
 	if len(needs) == 0 && i > 0 {
 		step("needs the step before", with(def, "needs", []any{steps[i-1].Key}))
 	}
-	step("may be skipped", with(def, "may_skip", yaml.MapSlice{{Key: "by", Value: []any{"release-manager"}}}))
+	if at(def, "may_skip") == nil {
+		step("may be skipped", with(def, "may_skip", yaml.MapSlice{{Key: "by", Value: []any{"release-manager"}}}))
+	}
 	step("never starts", with(def, "when", "false"))
 	values, _ := at(def, "with").(yaml.MapSlice)
 	for k, v := range values {

@@ -12,10 +12,10 @@ import (
 	"slipway/bot/engine"
 	"slipway/bot/playbook"
 	"slipway/bot/rehearse"
-	"slipway/bot/run"
 	"slipway/commands/release"
 	"slipway/integrations/aptrepo"
 	"slipway/integrations/debian"
+	"slipway/integrations/debian/build"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
@@ -49,6 +49,7 @@ func contracts(t testing.TB) []action.Contract {
 	one(signing.NewRelease(nil, func() time.Time { return time.Time{} }).Bind())
 	add((&aptrepo.Actions{}).Bind())
 	add(debian.Bind(nil))
+	add(build.BindImport(nil, build.ImportOptions{}))
 	set, err := action.NewSet(bounds...)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func profile() map[string]any {
 		"broadcast": []any{"#lava", "#announce"}, "mail_from": "Release Team <release@example.org>",
 		"mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"},
 		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "daily_suites": []any{}, "architectures": []any{},
-		"build": []any{}, "lintian": "off"}
+		"build": []any{}, "lintian": "off", "packaging": "", "packaging_branch": "", "packaging_upstream": "", "packaging_debian": "keep"}
 }
 
 // archived is a project with an archive, of one suite and one key.
@@ -91,7 +92,7 @@ func archived() map[string]any {
 
 func known(t testing.TB) playbook.Known {
 	return playbook.Known{Contracts: contracts(t), Profile: profileType(),
-		Roles: []string{"admin", "release-manager", "maintainer", "tester"}}
+		Roles: []string{"admin", "release-manager", "maintainer", "tester", "debian-uploader"}}
 }
 
 func source(t testing.TB) []byte {
@@ -135,7 +136,7 @@ func bundled(t testing.TB) (*playbook.Playbook, playbook.Known) {
 // done, and of one without, where those of packages are skipped.
 func TestRehearsalOfARelease(t *testing.T) {
 	p, k := bundled(t)
-	packages := []string{"trial_build", "trial_built", "package", "packaged", "artifacts", "packages", "stage", "switch", "seen"}
+	packages := []string{"trial_build", "trial_built", "package", "packaged", "artifacts", "packages", "stage", "switch", "seen", "clean"}
 	for _, with := range []map[string]any{archived(), profile()} {
 		o := options(p, k)
 		o.Profile = with
@@ -147,9 +148,9 @@ func TestRehearsalOfARelease(t *testing.T) {
 			t.Fatalf("the good way with the archive %q ends as %s: %s", with["archive"], r.Outcome, r.Reason)
 		}
 		for _, e := range r.Ends {
-			want := run.Done
+			want := "done"
 			if with["archive"] == "" && slices.Contains(packages, e.Step) {
-				want = run.Skipped
+				want = "skipped"
 			}
 			if e.Status != want {
 				t.Errorf("with the archive %q, %s is %s", with["archive"], e.Step, e.Status)
