@@ -44,6 +44,11 @@ func (a ArchiveRule) signedBy(key string) bool {
 // alone reports whether the rule lets anything be signed that nobody was asked about.
 func (a ArchiveRule) alone() bool { return len(a.Refresh)+len(a.Unattended) > 0 }
 
+// free reports whether a Suite or Codename is none of those that a person is asked about.
+func (a ArchiveRule) free(name string) bool {
+	return !fits(a.Suites, name) || fits(a.Unattended, name)
+}
+
 // What a rule says of rollbacks.
 const (
 	rollbackNever = "never"
@@ -214,12 +219,12 @@ func rest(r debian.Release) string {
 	return action.DigestOf(r.Append(nil))
 }
 
-// forward refuses a Date that is not after the newest that was signed for the suite, and an older
-// content that does not call itself a rollback. A rollback needs a new Date too: clients keep what
-// they have when they see an older one.
+// forward refuses a Date that is not after the newest that was signed for the suite, by whichever
+// of its names, and an older content that does not call itself a rollback. A rollback needs a new
+// Date too: clients keep what they have when they see an older one.
 func (w releaseWish) forward(j *Journal) error {
 	for _, s := range w.record(Record{}).Suites {
-		last, ok := j.LastSuite(w.req.Archive, s.Name)
+		last, ok := j.Newest(w.req.Archive, s)
 		if !ok || last.Digest == s.Digest {
 			continue
 		}
@@ -258,7 +263,8 @@ func (w releaseWish) person() bool { return w.req.Rollback && w.rule.Rollback ==
 
 // unattended says by which rule nobody needs to be asked, or "". What was signed last is what this
 // log knows of: a Release that is only dated anew promises nothing that a person did not see, and
-// what clients choose by changes before a person's eyes only.
+// what clients choose by changes before a person's eyes only. The first Release of a suite must not
+// bear the name of another one: what is signed for it could be served as that.
 func (w releaseWish) unattended(j *Journal) string {
 	if w.person() {
 		return ""
@@ -269,7 +275,7 @@ func (w releaseWish) unattended(j *Journal) string {
 		names := last.Suite == s.Suite && last.Codename == s.Codename && last.Origin == s.Origin && last.Label == s.Label
 		switch {
 		case ok && fits(w.rule.Refresh, s.Name) && last.Rest == s.Rest && !w.req.Rollback:
-		case fits(w.rule.Unattended, s.Name) && (names || !ok):
+		case fits(w.rule.Unattended, s.Name) && (names || !ok && w.rule.free(s.Suite) && w.rule.free(s.Codename)):
 			by = "policy: unattended"
 		default:
 			return ""

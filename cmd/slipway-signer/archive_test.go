@@ -194,6 +194,31 @@ func TestDatesAndContentsDoNotGoBackwards(t *testing.T) {
 	w.wantSigned(w.offerRelease(w.wish(releaseAt("stable", w.now, "b")))) // the newest content with a new Date is none
 }
 
+// Clients name a suite by its Suite or its Codename, and so may a request: it is one suite.
+func TestASuiteDoesNotGoBackwardsUnderItsOtherName(t *testing.T) {
+	w := archiveWorld(t)
+	rule := &w.worker.Policy.Archives[0]
+	rule.Suites = append(rule.Suites, "bookworm")
+	as := func(name, text string) signing.ReleaseRequest {
+		r := w.wish(text)
+		r.Releases[0].Suite = name
+		return r
+	}
+	first := w.now
+	w.wantSigned(w.offerRelease(as("stable", releaseAt("stable", w.now, "a"))))
+	w.now = w.now.Add(time.Hour)
+	w.wantSigned(w.offerRelease(as("stable", releaseAt("stable", w.now, "b"))))
+	w.wantSigned(w.offerRelease(as("bookworm", releaseAt("stable", w.now, "b")))) // the very same
+	w.now = w.now.Add(time.Hour)
+	w.wantSigned(w.offerRelease(as("stable", releaseAt("stable", w.now, "c"))))
+	for range 2 {
+		w.wantRefused(w.offerRelease(as("bookworm", releaseAt("stable", first.Add(90*time.Minute), "d"))), "was signed already")
+		w.wantRefused(w.offerRelease(as("bookworm", releaseAt("stable", w.now.Add(time.Second), "a"))), "does not say that it is a rollback")
+		w.reopen()
+	}
+	w.wantSigned(w.offerRelease(as("testing", releaseAt("testing", first.Add(time.Minute), "a")))) // another suite with that Codename
+}
+
 func TestRollbackNeedsThePolicyAndAPerson(t *testing.T) {
 	w := archiveWorld(t)
 	w.wantSigned(w.offerRelease(w.wish(releaseAt("stable", w.now, "a"))))

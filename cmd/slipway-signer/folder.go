@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 	"time"
 
 	"slipway/bot/action"
@@ -75,7 +76,8 @@ func openFolder(path string) (*folder, error) {
 }
 
 // newFolder makes the folder at path, for its owner only, or opens an empty one or one that fetch
-// made before.
+// made before. One that somebody else can write to is refused: what is signed there could be changed
+// after it was read.
 func newFolder(path string) (*folder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, errs.E("signer.folder", errs.Invalid, fmt.Errorf("the folder cannot be made: %w", err)).Hint("name another with --to")
@@ -84,7 +86,18 @@ func newFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := fs.ReadDir(f.root.FS(), ".")
+	info, err := f.root.Stat(".")
+	if err == nil {
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if ok && int(stat.Uid) != os.Geteuid() || info.Mode().Perm()&0o002 != 0 {
+			f.close()
+			return nil, errs.E("signer.folder", errs.Denied, fmt.Errorf("others than you can change what lies in %s", path)).Hint("name a new folder with --to")
+		}
+	}
+	var list []fs.DirEntry
+	if err == nil {
+		list, err = fs.ReadDir(f.root.FS(), ".")
+	}
 	if err == nil && len(list) > 0 {
 		if _, gone := f.root.Lstat(requestFile); gone != nil {
 			err = errs.E("signer.folder", errs.Exists, fmt.Errorf("%s is not empty", path)).Hint("name a new folder with --to")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -306,5 +307,10 @@ func TestFetchTwiceIntoOneFolder(t *testing.T) {
 	full := t.TempDir()
 	w.file(filepath.Join(full, "mine"), nil)
 	wantKind(t, h.Fetch(t.Context(), full, next), errs.Exists, "is not empty")
+	open := filepath.Join(t.TempDir(), "open")
+	if err := errors.Join(os.Mkdir(open, 0o700), os.Chmod(open, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, h.Fetch(t.Context(), open, next), errs.Denied, "others than you")
 	wantKind(t, h.Fetch(t.Context(), full, "nothing"), errs.NotFound, `no job has the id "nothing"`)
 }

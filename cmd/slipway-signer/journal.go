@@ -90,9 +90,10 @@ type Journal struct {
 	texts shelf // of the newest Releases
 
 	kept   map[string]Record      // digest and fingerprint → the result
-	last   map[string]Record      // stream → the newest result in it
+	last   map[string]Record      // stream → the result with its highest version
 	suites map[string]SuiteRecord // archive and suite → the newest that was signed
-	signed map[string]time.Time   // archive, suite and contents → when they were signed last
+	twins  map[string]SuiteRecord // the same by archive, Suite and Codename
+	signed map[string]time.Time   // archive, suite (as in both) and contents → when they were signed last
 }
 
 // OpenJournal reads and checks the whole log and locks it. An unfinished last line, as a crash
@@ -111,7 +112,7 @@ func OpenJournal(path string, now func() time.Time) (*Journal, error) {
 			Hint("run one signer for each log; stop it while you fetch and hand in with its log")
 	}
 	j := &Journal{file: f, now: now, texts: shelf{path + ".releases"}, kept: map[string]Record{}, last: map[string]Record{},
-		suites: map[string]SuiteRecord{}, signed: map[string]time.Time{}}
+		suites: map[string]SuiteRecord{}, twins: map[string]SuiteRecord{}, signed: map[string]time.Time{}}
 	good, tail, err := scan(f, j.remember)
 	if err == nil && tail > 0 {
 		if err = f.Truncate(good); err == nil {
@@ -173,11 +174,19 @@ func (j *Journal) remember(r Record) {
 	}
 	j.kept[r.Digest+" "+r.Fingerprint] = r
 	if r.Archive == "" {
-		j.last[stream(r.Repository, r.Tag)] = r
+		// A rollback that was let through does not lower what others must come after.
+		in := stream(r.Repository, r.Tag)
+		if last, ok := j.last[in]; !ok || !older(r.Tag, last.Tag) {
+			j.last[in] = r
+		}
 	}
 	for _, s := range r.Suites {
 		j.suites[r.Archive+"\n"+s.Name] = s
+		if last, ok := j.twins[twin(r.Archive, s)]; !ok || !s.Dated.Before(last.Dated) {
+			j.twins[twin(r.Archive, s)] = s
+		}
 		j.signed[r.Archive+"\n"+s.Name+"\n"+s.Contents] = r.Time
+		j.signed[twin(r.Archive, s)+"\n"+s.Contents] = r.Time
 	}
 }
 
@@ -187,9 +196,27 @@ func (j *Journal) LastSuite(archive, suite string) (SuiteRecord, bool) {
 	return s, ok
 }
 
-// Signed says when a Release with the contents of s was signed last.
+// twin is what a suite is to clients, whether a request names it by its Suite or by its Codename.
+func twin(archive string, s SuiteRecord) string {
+	return archive + "\n" + s.Suite + "\n" + s.Codename + "\n"
+}
+
+// Newest is the Release that s must come after: the newest that was signed for its suite, under the
+// name of the request or under both names of s.
+func (j *Journal) Newest(archive string, s SuiteRecord) (SuiteRecord, bool) {
+	last, ok := j.LastSuite(archive, s.Name)
+	if other, found := j.twins[twin(archive, s)]; found && (!ok || other.Dated.After(last.Dated)) {
+		return other, true
+	}
+	return last, ok
+}
+
+// Signed says when a Release with the contents of s was signed last, under any name of its suite.
 func (j *Journal) Signed(archive string, s SuiteRecord) (time.Time, bool) {
 	at, ok := j.signed[archive+"\n"+s.Name+"\n"+s.Contents]
+	if other, found := j.signed[twin(archive, s)+"\n"+s.Contents]; found && other.After(at) {
+		return other, true
+	}
 	return at, ok
 }
 
@@ -199,7 +226,7 @@ func (j *Journal) Kept(digest, fingerprint string) (Record, bool) {
 	return r, ok
 }
 
-// Last is the newest result among tags of the same form in repository.
+// Last is the result with the highest version among tags of the same form in repository.
 func (j *Journal) Last(repository, tag string) (Record, bool) {
 	r, ok := j.last[stream(repository, tag)]
 	return r, ok

@@ -116,6 +116,21 @@ func TestUnattendedSuites(t *testing.T) {
 	w.wantRefused(w.offerRelease(back), "never signs that")
 }
 
+// One Release has two names, and clients accept it by either: what is signed for a suite that needs
+// nobody must not be a first one that could be served as a suite that needs somebody.
+func TestTheFirstOfAnUnattendedSuiteBearsNoOtherName(t *testing.T) {
+	w := alone(t)
+	w.worker.Policy.Archives[0].Codenames = nil
+	text := releaseAt("testing", w.now, "a")
+	for _, names := range [][2]string{{"stable", "testing"}, {"testing", "stable"}, {"stable-x", "testing"}} {
+		other := strings.Replace(strings.Replace(text, "Suite: testing", "Suite: "+names[0], 1), "Codename: bookworm", "Codename: "+names[1], 1)
+		r := w.wish(other)
+		r.Releases[0].Suite = "testing"
+		w.wantLeft(r)
+	}
+	w.wantSigned(w.offerRelease(w.wish(text)))
+}
+
 func TestQuestionShowsWhichIndexesChange(t *testing.T) {
 	w := archiveWorld(t)
 	line := func(content, path string) string {

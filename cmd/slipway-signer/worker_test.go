@@ -98,6 +98,10 @@ func TestVersionsAndDatesDoNotGoBackwards(t *testing.T) {
 	w.wantRefused(w.offer(w.request("2026.01.1")), "does not come after 2026.02")
 	w.worker.Policy.Rules[0].Rollback = []string{"2026.01.1"}
 	w.wantSigned(w.offer(w.request("2026.01.1")))
+	for range 2 { // the exception is for that tag alone, after a restart too
+		w.wantRefused(w.offer(w.request("2026.01.2")), "does not come after 2026.02")
+		w.reopen()
+	}
 }
 
 func TestPolicyOfPlaceAndKey(t *testing.T) {

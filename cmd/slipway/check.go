@@ -12,6 +12,7 @@ import (
 	"slipway/commands/release"
 	"slipway/integrations/aptrepo"
 	"slipway/integrations/debian"
+	debbuild "slipway/integrations/debian/build"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/signing"
@@ -61,6 +62,7 @@ func contracts() ([]action.Contract, error) {
 		},
 		(&aptrepo.Actions{}).Bind,
 		func() ([]action.Bound, error) { return debian.Bind(nil) },
+		func() ([]action.Bound, error) { return debbuild.BindImport(nil, debbuild.ImportOptions{}) },
 		func() ([]action.Bound, error) { one, err := announce.Bind(); return []action.Bound{one}, err },
 	} {
 		bounds, err := bind()

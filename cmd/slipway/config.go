@@ -12,6 +12,7 @@ import (
 	"slipway/bot/calendar"
 	"slipway/bot/errs"
 	"slipway/bot/people"
+	"slipway/integrations/aptrepo"
 )
 
 // config is what the rest of the process may rely on: every name refers to something, every
@@ -31,6 +32,7 @@ type config struct {
 	Archives  map[string]archiveConfig
 	Projects  map[string]project
 	Freezes   []calendar.Freeze
+	Apt       aptrepo.Looker // who looks at archives as their clients do; nil: the apt of this machine
 }
 
 type signingConfig struct {

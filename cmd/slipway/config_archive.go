@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,16 +20,17 @@ type rawArchive struct {
 	Address    string              `yaml:"address"`     // what clients write into sources.list; signers know the archive by it
 	Keys       []string            `yaml:"keys"`        // primary fingerprints; each signs every Release
 	PublicKeys []string            `yaml:"public_keys"` // files that hold those keys
+	Keyring    rawKeyring          `yaml:"keyring"`     // the package that gives the keys to clients
 	Over       rawOver             `yaml:"over"`        // where it lives, unless it is served from root itself
 	Suites     map[string]rawSuite `yaml:"suites"`
 }
 
-// rawOver says where an archive lives that this host does not serve from its root.
-type rawOver struct {
-	SSH      string `yaml:"ssh"`      // user@host that serves it
-	Path     string `yaml:"path"`     // folder there
-	Owner    string `yaml:"owner"`    // who must own the files there; default: the user of ssh
-	Reprepro string `yaml:"reprepro"` // base folder of an existing reprepro that is driven instead
+// rawKeyring says how the package is made that brings the keys of an archive to its clients.
+type rawKeyring struct {
+	Package    string   `yaml:"package"`    // default: the archive's name and -archive-keyring
+	Maintainer string   `yaml:"maintainer"` // Name <mail>; default: the owner of the first key
+	Publish    bool     `yaml:"publish"`    // it goes along with the next packages for a suite that does not have it; default: false
+	Sources    []string `yaml:"sources"`    // suites that its installation adds to the sources of apt; default: none
 }
 
 type rawSuite struct {
@@ -46,6 +46,9 @@ type rawSuite struct {
 	ByHash        *bool    `yaml:"by_hash"`       // default: true
 	ValidFor      string   `yaml:"valid_for"`     // writes Valid-Until; default: none
 	Keep          string   `yaml:"keep"`          // how long files of an old publication can be fetched; default: 24h
+	Contents      bool     `yaml:"contents"`      // ships lists of the files in packages, for apt-file; default: false
+	History       int      `yaml:"history"`       // how many publications stay, whatever their age, to go back to; default: 2
+	StagedFor     string   `yaml:"staged_for"`    // how long what was staged may wait for its signatures; default: 30d
 	Versions      int      `yaml:"versions"`      // of one package in the index; default: 1
 	Snapshots     int      `yaml:"snapshots"`     // how many stay; default: none are made
 	SnapshotsFor  string   `yaml:"snapshots_for"` // how long one stays; default: for ever
@@ -59,6 +62,7 @@ type archiveConfig struct {
 	Address    string
 	Keys       []string // primary fingerprints
 	PublicKeys string   // armored certificates of all of them
+	Keyring    aptrepo.KeyringOptions
 	Over       rawOver
 	Suites     []aptrepo.Suite
 }
@@ -96,27 +100,17 @@ func (r rawArchive) valid(name, dir string) (archiveConfig, error) {
 	a := archiveConfig{Name: name, Root: beside(dir, r.Root), Address: strings.TrimRight(r.Address, "/"), Over: r.Over}
 	u, err := url.Parse(r.Address)
 	switch {
-	case r.Root == "":
-		return a, invalid("root is missing", "name the folder of the archive")
-	case err != nil || !slices.Contains([]string{"http", "https", "file"}, u.Scheme) || u.User != nil:
+	case err == nil && u.User != nil || err != nil && strings.Contains(r.Address, "@"):
+		return a, invalid("address holds a user or a password", "write it without: people and signers see it in every release")
+	case err != nil || !slices.Contains([]string{"http", "https", "file"}, u.Scheme):
 		return a, invalid(fmt.Sprintf("address is %q", r.Address), "write what clients have in sources.list, such as https://deb.example/harbour")
 	case len(r.Keys) == 0:
 		return a, invalid("keys names none", "give the whole primary fingerprint of each key that signs the archive")
 	case len(r.Suites) == 0:
 		return a, invalid("suites names none", "add one, such as stable: {architectures: [amd64]}")
-	case r.Over.SSH != "" && r.Over.Reprepro != "":
-		return a, invalid("over: has both ssh and reprepro", "choose one")
-	case strings.HasPrefix(r.Over.SSH, "-") || strings.ContainsAny(r.Over.SSH, " \t\n"):
-		return a, invalid(fmt.Sprintf("over: ssh is %q", r.Over.SSH), "write user@host")
-	case (r.Over.SSH == "") != (r.Over.Path == ""):
-		return a, invalid("over: of ssh and path only one is given", "write user@host and the folder of the archive there")
-	case r.Over.SSH != "" && !filepath.IsAbs(r.Over.Path):
-		return a, invalid(fmt.Sprintf("over: path is %q", r.Over.Path), "write it from /")
-	case r.Over.Owner != "" && r.Over.SSH == "":
-		return a, invalid("over: owner is given without ssh", "remove it, or add ssh")
 	}
-	if r.Over.Reprepro != "" {
-		a.Over.Reprepro = beside(dir, r.Over.Reprepro)
+	if err := r.validOver(dir, &a); err != nil {
+		return a, err
 	}
 	if err := r.keys(dir, &a); err != nil {
 		return a, err
@@ -128,10 +122,10 @@ func (r rawArchive) valid(name, dir string) (archiveConfig, error) {
 		}
 		a.Suites = append(a.Suites, s)
 	}
-	if _, err := aptrepo.Open(a.Root, aptrepo.Options{}, a.Suites...); err != nil {
+	if _, err := a.open(nil); err != nil {
 		return a, err
 	}
-	return a, nil
+	return a, r.keyring(&a)
 }
 
 // keys reads the certificates, which must hold every key that signs.
@@ -171,11 +165,29 @@ func (r rawArchive) keys(dir string, a *archiveConfig) error {
 	return nil
 }
 
+// keyring checks that the package can be made.
+func (r rawArchive) keyring(a *archiveConfig) error {
+	a.Keyring = aptrepo.KeyringOptions{Package: r.Keyring.Package, Maintainer: r.Keyring.Maintainer, Publish: r.Keyring.Publish, Sources: r.Keyring.Sources}
+	certs, err := keyrings{}.Read([]byte(a.PublicKeys))
+	if err != nil {
+		return invalid("public_keys: "+errs.Cause(err), errs.HintOf(err))
+	}
+	p := aptrepo.KeyringPackage{Archive: a.Name, Address: a.Address, Suites: a.Suites, Certificates: certs, KeyringOptions: a.Keyring}
+	if p.Maintainer == "" {
+		p.Maintainer = "Archive <archive@example.org>" // the owner of a key may have no address; it matters when the package is made
+	}
+	if _, err := p.WithDefaults(); err != nil {
+		return invalid("keyring: "+errs.Cause(err), errs.HintOf(err))
+	}
+	return nil
+}
+
 func (r rawSuite) valid(name string) (aptrepo.Suite, error) {
 	s := aptrepo.Suite{
 		Name: name, Codename: r.Codename, Origin: r.Origin, Label: r.Label, Version: r.Version, Description: r.Description,
 		Components: r.Components, Architectures: r.Architectures, ByHash: r.ByHash == nil || *r.ByHash,
 		NotAutomatic: r.NotAutomatic, ButAutomaticUpgrades: r.NotAutomatic, Versions: r.Versions, Snapshots: r.Snapshots,
+		Contents: r.Contents, History: r.History,
 	}
 	for _, c := range r.Compressions {
 		form, ok := map[string]aptrepo.Compression{"plain": aptrepo.Plain, "gz": aptrepo.Gzip, "xz": aptrepo.XZ}[c]
@@ -194,7 +206,7 @@ func (r rawSuite) valid(name string) (aptrepo.Suite, error) {
 	for _, d := range []struct {
 		key, text string
 		to        *time.Duration
-	}{{"valid_for", r.ValidFor, &s.ValidFor}, {"keep", r.Keep, &s.Keep}, {"snapshots_for", r.SnapshotsFor, &s.SnapshotsFor}} {
+	}{{"valid_for", r.ValidFor, &s.ValidFor}, {"keep", r.Keep, &s.Keep}, {"staged_for", r.StagedFor, &s.StagedFor}, {"snapshots_for", r.SnapshotsFor, &s.SnapshotsFor}} {
 		if d.text == "" {
 			continue
 		}

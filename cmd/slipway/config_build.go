@@ -9,6 +9,8 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/integrations/debian"
+	"slipway/integrations/git"
 )
 
 // builders build Debian packages, each in its way.
@@ -18,11 +20,11 @@ func builders() []string { return []string{"dpkg-buildpackage", "debuild", "sbui
 // project without an archive builds none.
 func (r rawProject) fillArchive(profile action.Values, archives map[string]archiveConfig) error {
 	for field, none := range map[string]any{"archive": "", "archive_address": "", "archive_keys": texts(nil), "suites": texts(nil),
-		"architectures": texts(nil), "build": texts(nil), "lintian": "off"} {
+		"daily_suites": texts(nil), "architectures": texts(nil), "build": texts(nil), "lintian": "off"} {
 		profile[field] = none
 	}
 	if r.Archive == "" {
-		if len(r.Suites) > 0 || r.Build.With != "" || len(r.Build.Command) > 0 {
+		if len(r.Suites) > 0 || len(r.DailySuites) > 0 || r.Build.With != "" || len(r.Build.Command) > 0 {
 			return invalid("suites or build are given without an archive", "name the archive that the packages go to")
 		}
 		return nil
@@ -45,6 +47,15 @@ func (r rawProject) fillArchive(profile action.Values, archives map[string]archi
 		}
 		architectures = append(architectures, s.Architectures...)
 	}
+	// Daily builds go out without a gate: they must not reach those who get releases.
+	for _, name := range r.DailySuites {
+		if _, ok := a.suite(name); !ok {
+			return invalid(fmt.Sprintf("daily_suites has %q, which the archive %s does not have", name, r.Archive), suggest(name, slices.Values(names)))
+		}
+		if slices.Contains(r.Suites, name) {
+			return invalid(fmt.Sprintf("daily_suites and suites both have %q", name), "give daily builds a suite of their own")
+		}
+	}
 	slices.Sort(architectures)
 	build, err := r.Build.command()
 	if err != nil {
@@ -54,7 +65,37 @@ func (r rawProject) fillArchive(profile action.Values, archives map[string]archi
 		profile["lintian"] = r.Build.Lintian
 	}
 	profile["archive"], profile["archive_address"], profile["archive_keys"] = a.Name, a.Address, texts(a.Keys)
-	profile["suites"], profile["architectures"], profile["build"] = texts(r.Suites), texts(slices.Compact(architectures)), texts(build)
+	profile["suites"], profile["daily_suites"] = texts(r.Suites), texts(r.DailySuites)
+	profile["architectures"], profile["build"] = texts(slices.Compact(architectures)), texts(build)
+	return nil
+}
+
+// fill sets what the profile says of packaging that is kept apart.
+func (p rawPackaging) fill(profile action.Values, dir string) error {
+	profile["packaging"], profile["packaging_branch"], profile["packaging_upstream"], profile["packaging_debian"] = "", "", "", "keep"
+	if p.Remote == "" {
+		if p != (rawPackaging{}) {
+			return invalid("packaging: remote is missing", "name the repository that the branches are in; it may be the project's own")
+		}
+		return nil
+	}
+	remote := beside2(dir, p.Remote)
+	if err := git.CheckRemote(remote); err != nil || git.Redact(remote) != remote && !strings.HasPrefix(remote, "ssh://") || sshPassword.MatchString(remote) {
+		return invalid("packaging: remote is no address that can be used", "write a whole path or an address such as https://example.org/project.git, without a user or a password")
+	}
+	if !slices.Contains([]string{"", "keep", "release"}, p.Debian) {
+		return invalid(fmt.Sprintf("packaging: debian is %q", p.Debian), "it is keep or release")
+	}
+	if p.Branch == "" {
+		p.Branch = "debian/latest" // DEP-14
+	}
+	if p.Upstream == "" {
+		p.Upstream = "upstream/latest"
+	}
+	if p.Debian == "" {
+		p.Debian = "keep"
+	}
+	profile["packaging"], profile["packaging_branch"], profile["packaging_upstream"], profile["packaging_debian"] = remote, p.Branch, p.Upstream, p.Debian
 	return nil
 }
 
@@ -64,8 +105,8 @@ func (b rawBuild) command() ([]string, error) {
 		return nil, invalid(fmt.Sprintf("build: lintian is %q", b.Lintian), "it is off, report or gate")
 	}
 	if len(b.Command) > 0 {
-		if b.With != "" || b.User != "" || b.Chroot != "" {
-			return nil, invalid("build: command is given beside with, user or chroot", "put them into the command")
+		if b.With != "" || b.User != "" || b.Chroot != "" || len(b.Also) > 0 {
+			return nil, invalid("build: command is given beside with, user, chroot or also", "put them into the command")
 		}
 		return b.Command, nil
 	}
@@ -88,6 +129,12 @@ func (b rawBuild) command() ([]string, error) {
 	}
 	if b.Chroot != "" {
 		command = append(command, "--chroot", b.Chroot)
+	}
+	for _, arch := range b.Also {
+		if err := debian.CheckArchitecture(arch); err != nil {
+			return nil, invalid("build: also: "+errs.Cause(err), errs.HintOf(err))
+		}
+		command = append(command, "--also", arch)
 	}
 	if b.Lintian == "report" || b.Lintian == "gate" {
 		command = append(command, "--lintian")

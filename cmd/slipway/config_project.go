@@ -20,6 +20,7 @@ import (
 func profileType() action.Type {
 	text := action.Type{Kind: action.String}
 	list := action.ListOf(text)
+	oneOf := func(words ...string) action.Type { return action.Type{Kind: action.String, Enum: words} }
 	field := func(name string, t action.Type, doc string) action.Field {
 		return action.Field{Name: name, Type: t, Doc: doc}
 	}
@@ -44,9 +45,14 @@ func profileType() action.Type {
 		field("archive_address", text, "what clients of the archive have in sources.list"),
 		field("archive_keys", list, "primary fingerprints of the keys that sign the archive"),
 		field("suites", list, "suites of the archive that releases go to"),
+		field("daily_suites", list, "suites of the archive that daily builds go to; none of releases"),
 		field("architectures", list, "architectures that those suites have"),
 		field("build", list, "command that builds the packages"),
-		field("lintian", text, "off, report, or gate: its errors ask a person"),
+		field("lintian", oneOf("off", "report", "gate"), "off, report, or gate: its errors ask a person"),
+		field("packaging", text, "repository with the branches of Debian packaging; empty: it is in the project's folder debian"),
+		field("packaging_branch", text, "branch of the packaging"),
+		field("packaging_upstream", text, "branch that tarballs are imported into"),
+		field("packaging_debian", oneOf("keep", "release"), "keep, or release: the release's folder debian takes the place of the branch's"),
 	)
 }
 
@@ -124,6 +130,9 @@ func (r rawProject) valid(name, dir string, archives map[string]archiveConfig) (
 		"broadcast": texts(r.Broadcast), "mail_from": r.MailFrom, "mail_to": texts(r.MailTo), "ci": texts(r.CI),
 	}
 	if err := r.fillArchive(profile, archives); err != nil {
+		return bad(errs.Cause(err), errs.HintOf(err))
+	}
+	if err := r.Packaging.fill(profile, dir); err != nil {
 		return bad(errs.Cause(err), errs.HintOf(err))
 	}
 	if err := profileType().Check("project", profile); err != nil {

@@ -62,27 +62,29 @@ type rawChannel struct {
 }
 
 type rawProject struct {
-	Remote     string            `yaml:"remote"`
-	Branch     string            `yaml:"branch"`
-	TagPattern string            `yaml:"tag_pattern"`
-	Scheme     string            `yaml:"scheme"` // calendar (2019.01) | semver-like (1.2.3)
-	Changelog  string            `yaml:"changelog"`
-	Package    string            `yaml:"package"` // name in the changelog; default: the project's
-	Suite      string            `yaml:"suite"`
-	Tagger     string            `yaml:"tagger"`      // Name <mail>
-	ReleaseKey string            `yaml:"release_key"` // primary fingerprint, 40 hexadecimal digits
-	PublicKey  string            `yaml:"public_key"`  // armoured file of that key
-	Channel    string            `yaml:"channel"`     // where cards and gate messages go
-	Broadcast  []string          `yaml:"broadcast"`   // channels that are told of a release
-	MailFrom   string            `yaml:"mail_from"`
-	MailTo     []string          `yaml:"mail_to"`
-	CI         []string          `yaml:"ci"`        // command of the local pipeline
-	Archive    string            `yaml:"archive"`   // one of archives, which its packages go to; none: they go nowhere
-	Suites     []string          `yaml:"suites"`    // of the archive
-	Build      rawBuild          `yaml:"build"`     // of the packages
-	Providers  map[string]string `yaml:"providers"` // capability → provider
-	Starters   map[string]string `yaml:"starters"`  // playbook → role that may start it; without an entry, anybody who is known
-	Triggers   []string          `yaml:"triggers"`  // playbooks that start by themselves, by their trigger
+	Remote      string            `yaml:"remote"`
+	Branch      string            `yaml:"branch"`
+	TagPattern  string            `yaml:"tag_pattern"`
+	Scheme      string            `yaml:"scheme"` // calendar (2019.01) | semver-like (1.2.3)
+	Changelog   string            `yaml:"changelog"`
+	Package     string            `yaml:"package"` // name in the changelog; default: the project's
+	Suite       string            `yaml:"suite"`
+	Tagger      string            `yaml:"tagger"`      // Name <mail>
+	ReleaseKey  string            `yaml:"release_key"` // primary fingerprint, 40 hexadecimal digits
+	PublicKey   string            `yaml:"public_key"`  // armoured file of that key
+	Channel     string            `yaml:"channel"`     // where cards and gate messages go
+	Broadcast   []string          `yaml:"broadcast"`   // channels that are told of a release
+	MailFrom    string            `yaml:"mail_from"`
+	MailTo      []string          `yaml:"mail_to"`
+	CI          []string          `yaml:"ci"`           // command of the local pipeline
+	Archive     string            `yaml:"archive"`      // one of archives, which its packages go to; none: they go nowhere
+	Suites      []string          `yaml:"suites"`       // of the archive
+	DailySuites []string          `yaml:"daily_suites"` // of the archive, for builds of every day
+	Build       rawBuild          `yaml:"build"`        // of the packages
+	Packaging   rawPackaging      `yaml:"packaging"`    // where Debian packaging is kept apart from the project; none: in its own folder debian
+	Providers   map[string]string `yaml:"providers"`    // capability → provider
+	Starters    map[string]string `yaml:"starters"`     // playbook → role that may start it; without an entry, anybody who is known
+	Triggers    []string          `yaml:"triggers"`     // playbooks that start by themselves, by their trigger
 }
 
 // rawBuild says how the packages of a project are built.
@@ -90,8 +92,17 @@ type rawBuild struct {
 	With    string   `yaml:"with"`    // dpkg-buildpackage (default), debuild, sbuild or gbp
 	User    string   `yaml:"user"`    // ordinary user that builds when Slipway is root
 	Chroot  string   `yaml:"chroot"`  // with sbuild: the file of the chroot
+	Also    []string `yaml:"also"`    // further architectures, built with a cross compiler
 	Lintian string   `yaml:"lintian"` // off (default), report, or gate: errors ask a person
 	Command []string `yaml:"command"` // instead of all that: a command that leaves the packages in $CI_ARTIFACTS
+}
+
+// rawPackaging is where the packaging for Debian is, when it has a repository or a branch of its own.
+type rawPackaging struct {
+	Remote   string `yaml:"remote"`          // repository with the branches; it may be the project's own
+	Branch   string `yaml:"branch"`          // default debian/latest
+	Upstream string `yaml:"upstream_branch"` // default upstream/latest
+	Debian   string `yaml:"debian"`          // keep (default), or release: the folder debian of the release takes the place of the branch's
 }
 
 type rawFreeze struct {

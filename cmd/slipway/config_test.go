@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,9 @@ func TestTheExampleConfigurationIsValid(t *testing.T) {
 	if p.Profile["release_key"] != fingerprint || p.Profile["branch"] != "main" || p.Channel != "releases" {
 		t.Errorf("the project is %v in %s", p.Profile, p.Channel)
 	}
+	if p.Profile["archive"] != "harbour" || len(c.Archives["harbour"].Suites) != 2 || !slices.Equal(p.Triggers, []string{"release-daily", "release-refresh"}) {
+		t.Errorf("the packages go to %v of %+v, with %v", p.Profile["archive"], c.Archives, p.Triggers)
+	}
 	if len(c.Rosters) != 1 || len(c.Persons) != 4 || len(c.Freezes) != 1 || c.Many || c.SMTP.Password != "open sesame" {
 		t.Errorf("got %d rosters, %d persons, %d freezes, many %v", len(c.Rosters), len(c.Persons), len(c.Freezes), c.Many)
 	}
@@ -99,7 +103,7 @@ func TestBadConfigurations(t *testing.T) {
 	}
 	text, fingerprint := exampleFolder(t)
 	var out bytes.Buffer
-	for _, c := range badConfigs(fingerprint) {
+	for _, c := range append(badConfigs(fingerprint), badArchives(fingerprint)...) {
 		bad := c.whole
 		switch {
 		case c.pattern != "":

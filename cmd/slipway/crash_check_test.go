@@ -90,7 +90,12 @@ func (y *yard) inspect(ctx context.Context, want expect) (t trace, err error) {
 	}
 	add(y.onePush(ctx, s))
 	add(y.mailsAre(want.mails, s))
-	add(y.pipelines(2))
+	pipelines := 2
+	if y.archive != nil {
+		pipelines = 4
+		add(y.onePublication(ctx, conf))
+	}
+	add(y.pipelines(pipelines))
 	t.said, err = b.said()
 	add(err)
 	titles := 0

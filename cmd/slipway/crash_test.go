@@ -99,8 +99,11 @@ func performed(t *testing.T, s *slip) []string {
 	}
 	defer b.close()
 	refs := []string{"slipway.gate_message@1", "slipway.edit_gate_message@1", "slipway.closing_read@1", "slipway.reply@1", "slipway.read_reactions@1"}
-	for _, st := range b.shelf.Current("release").Steps {
-		switch {
+	steps := slices.Clone(b.shelf.Current("release").Steps)
+	for i := 0; i < len(steps); i++ {
+		switch st := steps[i]; {
+		case st.Each != nil:
+			steps = append(steps, st.Each.Steps...)
 		case st.Kind == playbook.Do:
 			refs = append(refs, st.Do.Ref)
 		case st.Kind == playbook.Wait && st.Wait.Ref != "":
@@ -113,10 +116,11 @@ func performed(t *testing.T, s *slip) []string {
 
 // TestCrashSweep kills the bot before and after every durable step and effect of a whole release,
 // and starts it again. Whatever the point, the release comes to the same end, with one tag, one
-// push, one mail, one broadcast and one run of each pipeline. Plain tests kill at the effects that
+// push, one mail, one broadcast, one generation of the archive and one run of each pipeline. Plain tests kill at the effects that
 // cannot be taken back; the tag prove, and SLIPWAY_SOAK=1, at every occurrence of every point.
 func TestCrashSweep(t *testing.T) {
 	s := newSlip(t)
+	s.publish = true
 	began := time.Now()
 	seen := filepath.Join(s.dir, "seen")
 	want, _, err := s.release(t.Context(), "", seen, nil)
@@ -136,7 +140,7 @@ func TestCrashSweep(t *testing.T) {
 		}
 	}
 	killed := s.sweep(t, want, chosen(count, wholeSweep || os.Getenv("SLIPWAY_SOAK") == "1"))
-	table(t, actions, count, killed, time.Since(began))
+	killTable(t, actions, count, killed, time.Since(began))
 	if os.Getenv("SLIPWAY_SOAK") == "1" {
 		s.randomly(t, want, 200)
 	}
@@ -191,7 +195,7 @@ func chosen(count map[string]int, all bool) []killAt {
 	var list []killAt
 	for _, name := range sortedKeys(count) {
 		irreversible := slices.ContainsFunc([]string{"effect/git.push_release@", "effect/mail.announce@", "effect/chat.broadcast@", "effect/sign.tag@",
-			"inbox/", "start/"}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+			"effect/archive.stage@", "effect/sign.release@", "effect/archive.publish@", "archive/publish.", "inbox/", "start/"}, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 		for n := 1; n <= count[name]; n++ {
 			if all || irreversible && n == 1 {
 				list = append(list, killAt{name, n})
@@ -237,8 +241,8 @@ func (s *slip) sweep(t *testing.T, want trace, list []killAt) map[string]int {
 	return killed
 }
 
-// table prints the points hit and the kills for each action, and for the commits beside them.
-func table(t *testing.T, actions []string, count, killed map[string]int, took time.Duration) {
+// killTable prints the points hit and the kills for each action, and for the commits beside them.
+func killTable(t *testing.T, actions []string, count, killed map[string]int, took time.Duration) {
 	t.Helper()
 	type line struct{ names, points, kills int }
 	lines := map[string]*line{}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -26,10 +27,27 @@ const beTheBot = "SLIPWAY_TEST_SERVE"
 
 func TestMain(m *testing.M) {
 	if config := os.Getenv(beTheBot); config != "" {
-		os.Args = []string{"slipway", "--config", config, "serve"}
+		os.Exit(serveYard(config))
+	}
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == makePackages:
+		os.Exit(report(packagesHere()))
+	case len(os.Args) > 2 && os.Args[1] == "package": // a pipeline calls the program that it was configured by
 		main()
 	}
 	testscript.Main(m, map[string]func(){"slipway": main})
+}
+
+// serveYard is `slipway serve`, with the tests' own look at the archive where there is no apt.
+func serveYard(config string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	conf, err := loadConfig(config)
+	if err == nil {
+		conf.Apt = lookout()
+		err = serveConfig(ctx, conf, false)
+	}
+	return report(err)
 }
 
 // slip is what is made once for all yards: the repository, the key and the signer's program.
@@ -38,6 +56,7 @@ type slip struct {
 	work        string // folder of the yards
 	signer      string
 	fingerprint string
+	publish     bool // packages too, into an archive
 	yards       atomic.Int64
 	ports       atomic.Int64
 }
@@ -96,13 +115,22 @@ func (s *slip) yard(ctx context.Context, archive bool) (*yard, error) {
 		return nil, err
 	}
 	y := &yard{dir: dir, version: sampleVersion, project: "harbour", remote: filepath.Join(dir, "remote.git"), fingerprint: s.fingerprint,
-		mailbox: filepath.Join(dir, "mailbox"), config: filepath.Join(dir, "slipway.yaml")}
+		mailbox: filepath.Join(dir, "mailbox"), config: filepath.Join(dir, "slipway.yaml"), apt: lookout()}
 	if err := y.startMail(); err != nil {
 		return nil, err
 	}
 	var err error
 	if y.doorPort, err = s.port(); err != nil {
 		return nil, err
+	}
+	if s.publish {
+		build, err := buildHere()
+		if err == nil {
+			err = y.startArchive(ctx, yardOptions{Arch: "amd64", Build: build})
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	p := rawProject{Remote: y.remote, Branch: "master", Scheme: "calendar", Changelog: "debian/changelog",
 		CI: []string{"sh", "-c", `echo ran >>$HOME/ran && exec sh check.sh`}}
@@ -118,8 +146,7 @@ func (s *slip) yard(ctx context.Context, archive bool) (*yard, error) {
 
 // keeper runs the bot of a yard and starts it again when it was killed.
 type keeper struct {
-	y      *yard
-	signer string
+	y *yard
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -130,9 +157,9 @@ type keeper struct {
 	gone  chan struct{} // closed when nothing runs any more
 }
 
-// keep starts the bot; at ("NAME#N" or "") is where it kills itself, seen the file of the points.
+// keep starts bot and signer; at ("NAME#N" or "") is where the bot kills itself, seen the file of
+// the points.
 func keep(y *yard, signer, at, seen string) (*keeper, error) {
-	k := &keeper{y: y, signer: signer, dead: make(chan struct{}), gone: make(chan struct{})}
 	env := []string{}
 	if at != "" {
 		env = append(env, crashAt+"="+at)
@@ -140,11 +167,21 @@ func keep(y *yard, signer, at, seen string) (*keeper, error) {
 	if seen != "" {
 		env = append(env, crashSeen+"="+seen)
 	}
+	k, err := keepBot(y, env)
+	if err != nil {
+		return nil, err
+	}
+	return k, y.startSigner(signer)
+}
+
+// keepBot starts the bot as a process of its own.
+func keepBot(y *yard, env []string) (*keeper, error) {
+	k := &keeper{y: y, dead: make(chan struct{}), gone: make(chan struct{})}
 	if err := k.start(env); err != nil {
 		return nil, err
 	}
 	go k.watch()
-	return k, y.startSigner(signer)
+	return k, nil
 }
 
 func (k *keeper) start(env []string) error {
@@ -204,6 +241,13 @@ func (k *keeper) kill() {
 
 // stop ends bot, signer and mailbox in good order; the files stay.
 func (k *keeper) stop() (kills int, err error) {
+	kills, err = k.end()
+	k.y.close()
+	return kills, err
+}
+
+// end ends the bot alone.
+func (k *keeper) end() (kills int, err error) {
 	k.mu.Lock()
 	k.over = true
 	_ = k.cmd.Process.Signal(syscall.SIGTERM)
@@ -215,7 +259,6 @@ func (k *keeper) stop() (kills int, err error) {
 		<-k.gone
 		k.bad = errors.New("the bot did not stop within 10 s")
 	}
-	k.y.close()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.bad != nil {

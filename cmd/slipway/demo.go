@@ -95,6 +95,7 @@ func withBot(ctx context.Context, y *yard, do func(context.Context, *config) err
 	if err != nil {
 		return err
 	}
+	conf.Apt = y.apt
 	b, err := build(ctx, conf, quiet(), nil)
 	if err != nil {
 		return err

@@ -20,8 +20,9 @@ import (
 // demoArchive is an APT archive that is served on a loopback port, as clients would have it.
 type demoArchive struct {
 	root    string
-	address string
-	arch    string // of this machine, as Debian calls it
+	address string   // as in sources.list
+	arch    string   // of its clients, as Debian calls it
+	build   []string // what makes the packages; empty: dpkg-buildpackage
 	server  *http.Server
 }
 
@@ -29,12 +30,14 @@ type demoArchive struct {
 const demoSuite = "stable"
 
 // startArchive serves the folder of an archive that has nothing in it yet.
-func (y *yard) startArchive(ctx context.Context) error {
-	arch, err := output(ctx, y.dir, "dpkg", "--print-architecture")
-	if err != nil {
-		return err
+func (y *yard) startArchive(ctx context.Context, o yardOptions) error {
+	a := &demoArchive{root: filepath.Join(y.dir, "archive"), arch: o.Arch, build: o.Build}
+	if a.arch == "" {
+		var err error
+		if a.arch, err = output(ctx, y.dir, "dpkg", "--print-architecture"); err != nil {
+			return err
+		}
 	}
-	a := &demoArchive{root: filepath.Join(y.dir, "archive"), arch: arch}
 	if err := os.MkdirAll(a.root, 0o755); err != nil {
 		return errs.E("demo", errs.Unavailable, fmt.Errorf("making the folder of the archive: %w", err))
 	}
@@ -62,7 +65,11 @@ func (a *demoArchive) config(y *yard) (archives, project string) {
     suites:
       %s: {origin: Harbour, label: Harbour, architectures: [%s], valid_for: 14d, snapshots: 10}
 `, a.address, y.fingerprint, demoSuite, a.arch)
-	return archives, fmt.Sprintf("\n    archive: yard\n    suites: [%s]", demoSuite)
+	project = fmt.Sprintf("\n    archive: yard\n    suites: [%s]", demoSuite)
+	if len(a.build) > 0 {
+		project += fmt.Sprintf("\n    build: {command: [%s]}", quoted(a.build))
+	}
+	return archives, project
 }
 
 // look is the question of a client of the archive.
@@ -114,7 +121,20 @@ func (a *demoArchive) proofs(ctx context.Context, y *yard, add func(what, how st
 
 // needs are the programs that the archive of the demo wants, with the packages that have them.
 func (*demoArchive) needs() map[string]string {
-	return map[string]string{"gpgv": "gpgv", "dpkg-buildpackage": "dpkg-dev", "make": "make", "apt-get": "apt", "dpkg-query": "dpkg"}
+	return map[string]string{"gpgv": "gpgv", "dpkg-buildpackage": buildEssential, "make": buildEssential, "apt-get": "apt", "dpkg-query": "dpkg"}
+}
+
+// buildEssential is what every package may need for its build without saying so (Debian Policy,
+// section 4.2), and without which dpkg builds none, even if its programs are there.
+const buildEssential = "build-essential"
+
+// lacksBuildEssential reports whether dpkg says that it is not installed.
+func lacksBuildEssential(ctx context.Context) bool {
+	if _, err := exec.LookPath("dpkg-query"); err != nil {
+		return false // not Debian
+	}
+	status, err := output(ctx, "/", "dpkg-query", "--showformat=${db:Status-Status}", "--show", buildEssential)
+	return err != nil || status != "installed"
 }
 
 // onDebian reports whether this machine can have an archive at all.

@@ -51,6 +51,9 @@ func installMissing(ctx context.Context, auto, publish bool) error {
 			missing = append(missing, pkg)
 		}
 	}
+	if publish && lacksBuildEssential(ctx) && !slices.Contains(missing, buildEssential) {
+		missing = append(missing, buildEssential)
+	}
 	if len(missing) == 0 {
 		return nil
 	}

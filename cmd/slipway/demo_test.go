@@ -31,6 +31,15 @@ func (y *yard) verifyOwn(ctx context.Context, clone string) error {
 	return err
 }
 
+// offeredOwn looks at the archive without gpgv and apt.
+func offeredOwn(ctx context.Context, y *yard, add func(what, how string, err error)) {
+	c, err := loadConfig(y.config)
+	if err == nil {
+		err = y.offered(ctx, c.Archives["yard"], y.version+"-1")
+	}
+	add("clients are offered the version", y.archive.address, err)
+}
+
 // demoRelease is `slipway demo --auto` without gpg. It gives the first proof that failed.
 func demoRelease(ctx context.Context, o yardOptions) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -52,7 +61,7 @@ func demoRelease(ctx context.Context, o yardOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range y.proofs(ctx, conf{repo: o.Repo, before: before, verify: y.verifyOwn}) {
+	for _, p := range y.proofs(ctx, conf{repo: o.Repo, before: before, verify: y.verifyOwn, archive: offeredOwn}) {
 		if p.err != nil {
 			return errors.Join(errors.New(p.what+" ["+p.how+"]"), p.err, errors.New(story.String()))
 		}
@@ -62,8 +71,18 @@ func demoRelease(ctx context.Context, o yardOptions) error {
 
 func TestDemoReleasesTheSample(t *testing.T) {
 	s := newSlip(t)
-	if err := demoRelease(t.Context(), yardOptions{Dir: filepath.Join(s.dir, "demo"), Version: sampleVersion, Signer: s.signer, Archive: true}); err != nil {
-		t.Error(errs.Text(err))
+	build, err := buildHere()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]yardOptions{
+		"with packages":    {Publish: true, Build: build, Arch: "amd64", Apt: httpClient{}},
+		"without packages": {},
+	} {
+		o.Dir, o.Version, o.Signer, o.Archive = filepath.Join(s.dir, name), sampleVersion, s.signer, true
+		if err := demoRelease(t.Context(), o); err != nil {
+			t.Errorf("%s: %s", name, errs.Text(err))
+		}
 	}
 }
 

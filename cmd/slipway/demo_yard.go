@@ -18,6 +18,7 @@ import (
 
 	"slipway/bot/errs"
 	"slipway/commands/release"
+	"slipway/integrations/aptrepo"
 	"slipway/integrations/git"
 	"slipway/integrations/mail"
 )
@@ -45,7 +46,8 @@ type yard struct {
 	sink        *mail.Sink
 	mailPort    int
 	doorPort    int
-	archive     *demoArchive // nil: what is released is a tag, and no package
+	archive     *demoArchive   // nil: what is released is a tag, and no package
+	apt         aptrepo.Looker // nil: the apt of this machine
 }
 
 // yardOptions say what is to be released, and where the signer's program is.
@@ -56,12 +58,17 @@ type yardOptions struct {
 	Signer  string // path of slipway-signer
 	Archive bool   // the mailbox can be searched for sent mail
 	Publish bool   // packages are built, and published in an APT archive
+
+	// Where this machine has neither dpkg nor apt:
+	Build []string       // makes the packages; empty: dpkg-buildpackage
+	Arch  string         // of the archive's clients; empty: this machine's
+	Apt   aptrepo.Looker // looks at the archive; nil: apt
 }
 
 // newYard builds the world in o.Dir. Nothing in it reaches outside of the folder and loopback.
 func newYard(ctx context.Context, o yardOptions) (_ *yard, err error) {
 	y := &yard{dir: o.Dir, version: o.Version, project: "harbour", remote: filepath.Join(o.Dir, "remote.git"),
-		mailbox: filepath.Join(o.Dir, "mailbox"), config: filepath.Join(o.Dir, "slipway.yaml")}
+		mailbox: filepath.Join(o.Dir, "mailbox"), config: filepath.Join(o.Dir, "slipway.yaml"), apt: o.Apt}
 	defer func() {
 		if err != nil {
 			y.close()
@@ -89,7 +96,7 @@ func newYard(ctx context.Context, o yardOptions) (_ *yard, err error) {
 		return nil, err
 	}
 	if o.Publish {
-		if err := y.startArchive(ctx); err != nil {
+		if err := y.startArchive(ctx, o); err != nil {
 			return nil, err
 		}
 	}
@@ -265,10 +272,6 @@ func (y *yard) writeConfig(p rawProject, archive bool) error {
 	if y.archive != nil {
 		archives, published = y.archive.config(y)
 	}
-	ci := make([]string, len(p.CI))
-	for i, word := range p.CI {
-		ci[i] = fmt.Sprintf("%q", word)
-	}
 	text := fmt.Sprintf(`# A whole configuration: one project, four people, one signer.
 state: state
 console: {socket: slipway.sock, many_people: true}
@@ -305,8 +308,17 @@ channels:
     channel: general
     mail_to: [announce@lists.harbour.example]
     ci: [%s]%s
-`, y.doorPort, y.mailPort, found, y.project, y.project, archives, y.project, p.Remote, p.Branch, p.Scheme, p.Changelog, pkg, y.fingerprint, strings.Join(ci, ", "), published)
+`, y.doorPort, y.mailPort, found, y.project, y.project, archives, y.project, p.Remote, p.Branch, p.Scheme, p.Changelog, pkg, y.fingerprint, quoted(p.CI), published)
 	return os.WriteFile(y.config, []byte(text), 0o600)
+}
+
+// quoted are words in a list of YAML.
+func quoted(words []string) string {
+	list := make([]string, len(words))
+	for i, word := range words {
+		list[i] = fmt.Sprintf("%q", word)
+	}
+	return strings.Join(list, ", ")
 }
 
 // freePort is a loopback port that nobody used a moment ago.

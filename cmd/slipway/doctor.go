@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
+	"slipway/commands/grammar"
 )
 
 type doctorCmd struct{}
@@ -48,7 +50,7 @@ type patient struct {
 
 // ailments are the checks, in the order in which they are made.
 func ailments() []ailment {
-	return []ailment{
+	return append([]ailment{
 		{"state.unwritable", ill, "the state folder can be written", stateFolder},
 		{"git.missing", ill, "git is there", gitProgram},
 		{"gpg.missing", warning, "gpg is there", gpgProgram},
@@ -58,7 +60,7 @@ func ailments() []ailment {
 		{"remote.unreachable", ill, "every remote answers", remotes},
 		{"signer.none", ill, "a signer is configured", noSigner},
 		{"smtp.unreachable", ill, "the mail server answers", smtpServer},
-	}
+	}, archiveAilments()...)
 }
 
 // Run looks at everything and says what it found. It changes nothing and sends nothing.
@@ -97,11 +99,16 @@ func (*doctorCmd) Run(ctx context.Context, c *cli) error {
 }
 
 func stateFolder(_ context.Context, p *patient) []symptom {
-	dir := p.conf.State
+	return unwritable("state", p.conf.State, "700", "state:")
+}
+
+// unwritable looks whether a folder, or the one in which it would be made, can be written.
+func unwritable(what, folder, mode, key string) []symptom {
+	dir := folder
 	for {
 		info, err := os.Stat(dir)
 		if err == nil && !info.IsDir() {
-			return []symptom{{dir + " is not a folder", "choose another folder in state:"}}
+			return []symptom{{dir + " is not a folder", "choose another folder in " + key}}
 		}
 		if err == nil {
 			break
@@ -109,7 +116,7 @@ func stateFolder(_ context.Context, p *patient) []symptom {
 		dir = filepath.Dir(dir) // serve makes what is not there yet
 	}
 	if unix.Access(dir, unix.W_OK|unix.X_OK) != nil {
-		return []symptom{{fmt.Sprintf("the state folder %s cannot be written", p.conf.State), "make it and give it to this user: install -d -m 700 " + p.conf.State}}
+		return []symptom{{fmt.Sprintf("the %s folder %s cannot be written", what, folder), fmt.Sprintf("make it and give it to this user: install -d -m %s %s", mode, folder)}}
 	}
 	return nil
 }
@@ -157,7 +164,7 @@ func emptyRoles(ctx context.Context, p *patient) (out []symptom) {
 	for _, project := range sortedKeys(p.conf.Projects) {
 		for _, name := range p.shelf.names() {
 			book := p.shelf.Current(name)
-			if book == nil {
+			if book == nil || !p.wanted(project, name) {
 				continue
 			}
 			filled := map[string]bool{}
@@ -178,6 +185,17 @@ func emptyRoles(ctx context.Context, p *patient) (out []symptom) {
 	return out
 }
 
+// wanted reports whether a project means to run a playbook: it is the one of a family, the site's
+// own, or named by the project. What else comes with a family, such as uploads to Debian, is there
+// for those who fill its roles.
+func (p *patient) wanted(project, name string) bool {
+	c := p.conf.Projects[project]
+	if _, ours := bundled()[name]; !ours || c.Starters[name] != "" || slices.Contains(c.Triggers, name) {
+		return true
+	}
+	return slices.ContainsFunc(families(p.conf), func(f grammar.Family) bool { return f.PlaybookName() == name })
+}
+
 func rolesOf(s *playbook.Step) []string {
 	switch {
 	case s.Gate != nil && len(s.Gate.Rule.Roles()) > 1: // of several, one may do
@@ -186,6 +204,8 @@ func rolesOf(s *playbook.Step) []string {
 		return s.Gate.Rule.Roles()
 	case s.Ask != nil && s.Ask.Of != "" && s.Ask.Of != "requester":
 		return []string{s.Ask.Of}
+	case s.ByHand != nil && s.ByHand.Of != "" && s.ByHand.Of != "requester":
+		return []string{s.ByHand.Of}
 	}
 	return nil
 }
@@ -209,7 +229,7 @@ func remotes(ctx context.Context, p *patient) (out []symptom) {
 
 func noSigner(_ context.Context, p *patient) []symptom {
 	if len(p.conf.Signing.Tokens) == 0 {
-		return []symptom{{"no signer is configured, so no tag can be signed", "add one to signing: signers: with its token_file"}}
+		return []symptom{{"no signer is configured, so no tag and no archive can be signed", "add one to signing: signers: with its token_file"}}
 	}
 	return nil
 }

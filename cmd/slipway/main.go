@@ -2,7 +2,8 @@
 //
 // `slipway serve` is the bot. The other commands talk to a running bot over its socket
 // (ask, say, react, show, watch, runs), look at playbooks without one (playbook), check what is
-// configured and on disk (check, doctor, fsck), or show the whole thing on this machine (demo).
+// configured and on disk (check, doctor, fsck), look after archives (archive), or show the whole
+// thing on this machine (demo).
 package main
 
 import (
@@ -36,6 +37,8 @@ type cli struct {
 	Check    checkCmd    `cmd:"" help:"Check the configuration; nothing is started or changed."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration and what it needs around it, and say what to mend."`
 	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk; the bot must be stopped."`
+	Runbook  runbookCmd  `cmd:"" help:"Write how to end a run by hand, as shell commands; the bot must be stopped."`
+	Archive  archiveCmd  `cmd:"" help:"Look at APT archives, check them and clean them up; the bot may be running."`
 	Package  packageCmd  `cmd:"" help:"Build the Debian packages of a checkout, as a local pipeline does."`
 }
 

@@ -15,17 +15,18 @@ type packageCmd struct {
 }
 
 type packageBuildCmd struct {
-	With       string `help:"The builder: ${enum}." enum:"dpkg-buildpackage,debuild,sbuild,gbp" default:"dpkg-buildpackage"`
-	User       string `help:"Account that builds when this runs as root; by default the owner of the checkout, or for root's the account slipway-build if there is one, else nobody."`
-	Version    string `help:"Build under this version, with a changelog entry for this build only, as daily builds do."`
-	Dist       string `help:"Distribution named in the .changes; by default the one of debian/changelog."`
-	HostArch   string `help:"Architecture to build for, with a cross compiler if it is not this machine's."`
-	BinaryOnly bool   `short:"B" help:"Only packages of that architecture, without the source and those for all: for a second architecture."`
-	Lintian    bool   `help:"Let lintian write lintian.txt."`
-	Chroot     string `help:"Tarball of a chroot, for sbuild." type:"path"`
-	Orig       string `help:"Upstream tarball to use, for a further Debian revision of a release; by default it is made of the commit." type:"path"`
-	Source     string `help:"The checkout; what is built is its commit." default:"." type:"path"`
-	To         string `help:"Folder for what is built, the log and lintian.txt." env:"CI_ARTIFACTS" type:"path"`
+	With       string   `help:"The builder: ${enum}." enum:"dpkg-buildpackage,debuild,sbuild,gbp" default:"dpkg-buildpackage"`
+	User       string   `help:"Account that builds when this runs as root; by default the owner of the checkout, or for root's the account slipway-build if there is one, else nobody."`
+	Version    string   `help:"Build under this version, with a changelog entry for this build only, as daily builds do."`
+	Dist       string   `help:"Distribution named in the .changes; by default the one of debian/changelog."`
+	HostArch   string   `help:"Architecture to build for, with a cross compiler if it is not this machine's."`
+	Also       []string `help:"Further architectures to build in the same go, each with -B and a cross compiler." placeholder:"ARCH"`
+	BinaryOnly bool     `short:"B" help:"Only packages of that architecture, without the source and those for all: for a second architecture."`
+	Lintian    bool     `help:"Let lintian write lintian.txt."`
+	Chroot     string   `help:"Tarball of a chroot, for sbuild." type:"path"`
+	Orig       string   `help:"Upstream tarball to use, for a further Debian revision of a release; by default it is made of the commit." type:"path"`
+	Source     string   `help:"The checkout; what is built is its commit." default:"." type:"path"`
+	To         string   `help:"Folder for what is built, the log and lintian.txt." env:"CI_ARTIFACTS" type:"path"`
 }
 
 // Help tells the exit status, which is sbuild's.
@@ -48,9 +49,22 @@ func (c *packageBuildCmd) Run(ctx context.Context) error {
 		return exitStatus{errs.E("package.build", errs.Invalid, fmt.Errorf("there is no folder for what is built")).
 			Hint("Give --to DIR; in a local pipeline it is $CI_ARTIFACTS"), debbuild.StatusAttempted}
 	}
+	if err := c.build(ctx, c.HostArch, c.BinaryOnly, c.Lintian); err != nil {
+		return err
+	}
+	for _, arch := range c.Also { // lintian has seen the source, and keeps one report
+		if err := c.build(ctx, arch, true, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build makes the packages of one architecture; "" is this machine's.
+func (c *packageBuildCmd) build(ctx context.Context, arch string, binaryOnly, lintian bool) error {
 	made, err := debbuild.Run(ctx, debbuild.Host{Log: os.Stdout}, debbuild.Request{
-		With: debbuild.With(c.With), Source: c.Source, To: c.To, User: c.User, Version: c.Version, Dist: c.Dist, HostArch: c.HostArch,
-		BinaryOnly: c.BinaryOnly, Lintian: c.Lintian, Chroot: c.Chroot, Orig: c.Orig, Options: os.Getenv("DEB_BUILD_OPTIONS"),
+		With: debbuild.With(c.With), Source: c.Source, To: c.To, User: c.User, Version: c.Version, Dist: c.Dist, HostArch: arch,
+		BinaryOnly: binaryOnly, Lintian: lintian, Chroot: c.Chroot, Orig: c.Orig, Options: os.Getenv("DEB_BUILD_OPTIONS"),
 	})
 	if err != nil {
 		// The log was shown as it grew, but who reads only the end must see both.

@@ -31,7 +31,7 @@ type shelf struct {
 
 // bundled are the playbooks that come with Slipway.
 func bundled() map[string][]byte {
-	return map[string][]byte{"release": release.Playbook}
+	return release.Playbooks()
 }
 
 // loadShelf reads and checks every playbook. With strict, one that has errors is an error.

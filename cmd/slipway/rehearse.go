@@ -86,6 +86,9 @@ func compact(r rehearse.Report) string {
 
 // sampleValue stands for a field of a project's profile in a rehearsal.
 func sampleValue(name string, t action.Type) any {
+	if len(t.Enum) > 0 {
+		return t.Enum[0]
+	}
 	if t.Kind == action.List {
 		return []any{sampleValue(name, *t.Elem)}
 	}

@@ -22,6 +22,7 @@ import (
 // usual commands of a script there are
 //
 //	world           a repository, a key and slipway.yaml in the folder of the script
+//	archive         an archive in slipway.yaml, in which something was published
 //	exits N CMD…    like exec, and it must end with N
 //	flip SPACE      changes the last byte of the first record of that space of the store
 //	until RE CMD…   like exec, again until what it prints matches
@@ -37,8 +38,9 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"world": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(makeWorld(t, ts.MkAbs("."))) },
-			"exits": exits,
+			"world":   func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(makeWorld(t, ts.MkAbs("."))) },
+			"archive": func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(makeArchive(t.Context(), ts.MkAbs("."))) },
+			"exits":   exits,
 			"flip": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(flip(ts.MkAbs("state/slipway.db"), args[0]))
 			},

@@ -25,9 +25,14 @@ func (s *serveCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
+	return serveConfig(ctx, conf, s.Verbose)
+}
+
+// serveConfig is the bot of a configuration, until ctx ends.
+func serveConfig(ctx context.Context, conf *config, verbose bool) error {
 	debug.SetGCPercent(400) // what lives is small beside what each command makes
 	level := slog.LevelWarn
-	if s.Verbose {
+	if verbose {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))

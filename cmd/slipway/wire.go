@@ -24,6 +24,7 @@ import (
 	"slipway/commands/talk"
 	"slipway/integrations/console"
 	"slipway/integrations/debian"
+	debbuild "slipway/integrations/debian/build"
 	"slipway/integrations/git"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
@@ -75,7 +76,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 		return nil, err
 	}
 	tag, releases := signing.NewTag(pinned{conf}, time.Now), signing.NewRelease(pinned{conf}, time.Now)
-	set, err := b.actions(tag, releases)
+	set, err := b.actions(tag, releases, point)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 }
 
 // actions are what this process can do, with the local providers of the capabilities.
-func (b *bot) actions(tag *signing.Tag, releases *signing.Release) (*action.Set, error) {
+func (b *bot) actions(tag *signing.Tag, releases *signing.Release, point func(string)) (*action.Set, error) {
 	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{})
 	if err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (b *bot) actions(tag *signing.Tag, releases *signing.Release) (*action.Set,
 	if b.ci, err = localci.Open(filepath.Join(b.conf.State, "ci"), repos, localci.Options{Ended: b.pipelineEnded}); err != nil {
 		return nil, err
 	}
-	archives, err := archiveActions(b.conf, b.blobs, time.Now)
+	archives, err := archiveActions(b.conf, b.blobs, time.Now, point)
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +145,7 @@ func (b *bot) actions(tag *signing.Tag, releases *signing.Release) (*action.Set,
 		func() ([]action.Bound, error) { one, err := releases.Bind(); return []action.Bound{one}, err },
 		archives.Bind,
 		func() ([]action.Bound, error) { return debian.Bind(b.blobs) },
+		func() ([]action.Bound, error) { return debbuild.BindImport(repos, debbuild.ImportOptions{}) },
 		func() ([]action.Bound, error) { one, err := announce.Bind(); return []action.Bound{one}, err },
 	} {
 		bounds, err := bind()
@@ -216,11 +218,18 @@ func families(c *config) []grammar.Family {
 func semverLike(f grammar.Family) grammar.Family {
 	f.Subject.Help = "the version to release, three numbers"
 	f.Sample = "1.2.3"
-	examples := make([]string, len(f.Examples))
-	for i, e := range f.Examples {
-		examples[i] = strings.ReplaceAll(e, "2019.01", f.Sample)
+	numbers := strings.NewReplacer("2019.01", f.Sample, "2019.02", "1.2.4")
+	three := func(examples []string) []string {
+		out := make([]string, len(examples))
+		for i, e := range examples {
+			out[i] = numbers.Replace(e)
+		}
+		return out
 	}
-	f.Examples = examples
+	f.Examples, f.Starts = three(f.Examples), slices.Clone(f.Starts)
+	for i := range f.Starts {
+		f.Starts[i].Examples = three(f.Starts[i].Examples)
+	}
 	return f
 }
 

@@ -259,8 +259,8 @@ func (b *build) linkable(i index) bool {
 	return true
 }
 
-// planAgainstCurrent judges a generation that starts from an earlier one by what clients have now,
-// and looks whether the pool still has what comes back.
+// planAgainstCurrent judges a generation that starts from an earlier one by what clients have now.
+// The pool has what comes back: a cleanup keeps the files of every generation that is there.
 func (b *build) planAgainstCurrent() error {
 	for _, ib := range b.indexes {
 		before, err := b.current.text(ib.index)

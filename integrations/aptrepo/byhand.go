@@ -125,7 +125,11 @@ func (a *Actions) publishByHand(h *action.Hand) {
 	} else {
 		h.Run(`  [ "$before" != "$generation" ] || continue`)
 	}
-	h.Run(`  gpgv --keyring %s "$signed/InRelease" || exit 1`, keyringByHand(h, c))
+	keyring := keyringByHand(h, c)
+	h.Run(`  gpgv --keyring %s "$signed/InRelease" || exit 1`, keyring)
+	h.Run(`  gpgv --keyring %s "$signed/Release.gpg" "$new/Release" || exit 1`, keyring)
+	// A good signature may be that of another Release: the text of InRelease must be this one.
+	h.Run(`  sed -e '1,/^$/d' -e '/^-----BEGIN PGP SIGNATURE-----$/,$d' -e 's/^- //' "$signed/InRelease" | cmp - "$new/Release" || exit 1`)
 	h.Run(`  cp "$signed/Release.gpg" "$signed/InRelease" "$new/"`)
 	h.Run(`  printf '{"at":"%%s","previous":"%%s"}' "$(date -u +%%Y-%%m-%%dT%%H:%%M:%%SZ)" "$before" > "$new/.published.json"`)
 	h.Run(`  touch "$new/Release" "$new/Release.gpg" "$new/InRelease"`)

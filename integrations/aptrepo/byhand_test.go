@@ -73,6 +73,13 @@ func TestAnArchiveIsPublishedByHand(t *testing.T) {
 	}
 	w.check("stable", first.ID)
 	in["current"] = []any{map[string]any{"suite": "stable", "generation": first.ID}}
+	// Good signatures of another Release: those of the state before were left in the folder.
+	a.Signatures = handed{w.served("stable/InRelease"), p.ReleaseGPG}
+	if out, err := w.byHand(hand(), here); err == nil {
+		t.Fatalf("it turned clients to an InRelease that is not of this Release:\n%s", out)
+	}
+	w.check("stable", first.ID)
+	a.Signatures = handed{p.InRelease, p.ReleaseGPG}
 	for range 2 { // the second time nothing is left to do
 		if out, err := w.byHand(hand(), here); err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -33,16 +33,6 @@ func (a Algorithm) String() string {
 	return fmt.Sprintf("algorithm %d", uint8(a))
 }
 
-// ParseAlgorithm reads a name that [Algorithm.String] gives.
-func ParseAlgorithm(name string) (Algorithm, bool) {
-	for a := range algorithms {
-		if a.String() == name {
-			return a, true
-		}
-	}
-	return 0, false
-}
-
 // stanzaField is the name that the field has in Packages.
 func (a Algorithm) stanzaField() string {
 	if a == MD5Sum {

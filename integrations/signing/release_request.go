@@ -54,13 +54,14 @@ func (s SuiteRelease) Read() (debian.Release, error) {
 	return r, nil
 }
 
-// suiteName accepts what stands in sources.list: a path of plain words.
+// suiteName accepts what stands in sources.list: a path of plain words. It is the name of a folder
+// in commands too, where a shell must not take it for an option or somebody's home.
 func suiteName(s string) bool {
 	if s == "" || len(s) > 100 {
 		return false
 	}
 	for part := range strings.SplitSeq(s, "/") {
-		if part == "" || part[0] == '.' || part[0] == '-' {
+		if part == "" || strings.ContainsRune(".-~", rune(part[0])) {
 			return false
 		}
 		for _, r := range part {

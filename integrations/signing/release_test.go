@@ -125,6 +125,7 @@ func TestReleasesThatAreNotOffered(t *testing.T) {
 		"wrong suite":   {func(in *ReleaseIn) { in.Releases[0] = suiteOf("testing", text) }, "another suite"},
 		"climbing":      {func(in *ReleaseIn) { in.Releases[0] = suiteOf("../stable", text) }, "name of a suite"},
 		"line in suite": {func(in *ReleaseIn) { in.Releases[0] = suiteOf("stable\nsigns: x", text) }, "name of a suite"},
+		"a home":        {func(in *ReleaseIn) { in.Releases[0] = suiteOf("~root", text) }, "name of a suite"},
 		"no suite":      {func(in *ReleaseIn) { in.Releases[0] = suiteOf("", text) }, "name of a suite"},
 		"blank":         {func(in *ReleaseIn) { in.Releases[0] = suiteOf("stable", strings.Replace(text, "main\n", "main \n", 1)) }, "blank at the end"},
 		"CR":            {func(in *ReleaseIn) { in.Releases[0] = suiteOf("stable", strings.ReplaceAll(text, "\n", "\r\n")) }, "carriage return"},

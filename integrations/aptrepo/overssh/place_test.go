@@ -256,6 +256,19 @@ func TestFailuresHaveTheirKinds(t *testing.T) {
 	}
 }
 
+// Whatever the other side says between our lines, and however it is called, is only text.
+func TestWhatTheOtherSideSaysIsOnlyText(t *testing.T) {
+	w := newWorld(t)
+	w.program("mkdir", `echo slipway; echo 'slipway '; exec /bin/mkdir "$@"`)
+	w.published(w.deb("hello", "1.0"))
+	next := w.stage(w.deb("hello", "1.1"))
+	w.program("mkdir", "echo slipway; exit 9")
+	wantError(t, w.publish(next), errs.Failed, "")
+	w.place.host.Destination = "fe80::1%eth0"
+	w.trouble(".say", "No route to host\n")
+	wantError(t, w.publish(next), errs.Unavailable, "fe80::1%eth0: No route to host")
+}
+
 func TestCleanupRemovesThereWhatTheMasterDoesNotHave(t *testing.T) {
 	w := newWorld(t)
 	first := w.published(w.deb("hello", "1.0"))

@@ -71,7 +71,7 @@ func (p *Place) run(ctx context.Context, what, script string, in io.Reader, args
 	var lines [][]string
 	ended := false
 	for l := range strings.Lines(said.String()) {
-		if f := strings.SplitN(strings.TrimSuffix(l, "\n"), " ", 4); f[0] == "slipway" {
+		if f := strings.SplitN(strings.TrimSuffix(l, "\n"), " ", 4); f[0] == "slipway" && len(f) > 1 {
 			lines = append(lines, f[1:])
 			ended = f[1] == "done"
 		}

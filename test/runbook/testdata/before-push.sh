@@ -328,6 +328,8 @@ for release in "$here"/release/*/Release; do
   before=${link##*/}
   [ "$before" != "$generation" ] || continue
   gpgv --keyring "$here/keys.gpg" "$signed/InRelease" || exit 1
+  gpgv --keyring "$here/keys.gpg" "$signed/Release.gpg" "$new/Release" || exit 1
+  sed -e '1,/^$/d' -e '/^-----BEGIN PGP SIGNATURE-----$/,$d' -e 's/^- //' "$signed/InRelease" | cmp - "$new/Release" || exit 1
   cp "$signed/Release.gpg" "$signed/InRelease" "$new/"
   printf '{"at":"%s","previous":"%s"}' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$before" > "$new/.published.json"
   touch "$new/Release" "$new/Release.gpg" "$new/InRelease"
