@@ -37,17 +37,10 @@ type ArchiveRule struct {
 }
 
 // signedBy reports whether that key may sign the archive.
-func (a ArchiveRule) signedBy(key string) bool {
-	return len(a.Keys) == 0 || slices.ContainsFunc(a.Keys, func(k string) bool { f, err := openpgp.Fingerprint(k); return err == nil && f == key })
-}
+func (a ArchiveRule) signedBy(key string) bool { return signs(a.Keys, key) }
 
 // alone reports whether the rule lets anything be signed that nobody was asked about.
 func (a ArchiveRule) alone() bool { return len(a.Refresh)+len(a.Unattended) > 0 }
-
-// free reports whether a Suite or Codename is none of those that a person is asked about.
-func (a ArchiveRule) free(name string) bool {
-	return !fits(a.Suites, name) || fits(a.Unattended, name)
-}
 
 // What a rule says of rollbacks.
 const (
@@ -83,8 +76,7 @@ func (p Policy) readRelease(content []byte, now time.Time) (releaseWish, error) 
 	}
 	w.rule = p.Archives[i]
 	if !w.rule.signedBy(p.Key) {
-		return w, errs.E("signer.policy", errs.Denied, fmt.Errorf("the key %s is not one of those that sign %s", p.Key, w.req.Archive)).
-			Hint("if it is, add it to keys: of the archive in the signer's configuration")
+		return w, notIts(p.Key, w.req.Archive, "archives")
 	}
 	if w.req.Rollback && w.rule.Rollback != rollbackAsk && w.rule.Rollback != rollbackAllow {
 		return w, errs.E("signer.policy", errs.Denied, fmt.Errorf("the request goes back to an older content of %s, and this signer never signs that", w.req.Archive)).
@@ -263,8 +255,9 @@ func (w releaseWish) person() bool { return w.req.Rollback && w.rule.Rollback ==
 
 // unattended says by which rule nobody needs to be asked, or "". What was signed last is what this
 // log knows of: a Release that is only dated anew promises nothing that a person did not see, and
-// what clients choose by changes before a person's eyes only. The first Release of a suite must not
-// bear the name of another one: what is signed for it could be served as that.
+// what clients choose by changes before a person's eyes only. The first Release of a suite must bear
+// the name of this suite alone, since clients take it by its Suite or by its Codename: what is signed
+// for one could be served as another, which the rule may not even name.
 func (w releaseWish) unattended(j *Journal) string {
 	if w.person() {
 		return ""
@@ -275,13 +268,18 @@ func (w releaseWish) unattended(j *Journal) string {
 		names := last.Suite == s.Suite && last.Codename == s.Codename && last.Origin == s.Origin && last.Label == s.Label
 		switch {
 		case ok && fits(w.rule.Refresh, s.Name) && last.Rest == s.Rest && !w.req.Rollback:
-		case fits(w.rule.Unattended, s.Name) && (names || !ok && w.rule.free(s.Suite) && w.rule.free(s.Codename)):
+		case fits(w.rule.Unattended, s.Name) && (names || !ok && s.only()):
 			by = "policy: unattended"
 		default:
 			return ""
 		}
 	}
 	return by
+}
+
+// only reports whether s has no other name than the one that it was asked for by.
+func (s SuiteRecord) only() bool {
+	return (s.Suite == s.Name || s.Suite == "") && (s.Codename == s.Name || s.Codename == "")
 }
 
 func (w releaseWish) texts() (list []string) {

@@ -27,7 +27,7 @@ type Config struct {
 	Log       string        `yaml:"log"`        // the signer's own log
 	Poll      string        `yaml:"poll"`       // between two questions for work; default 5s
 	Key       KeyConfig     `yaml:"key"`
-	More      []KeyConfig   `yaml:"more_keys"` // beside it, while a key is changed
+	More      []KeyConfig   `yaml:"more_keys"` // beside it, e.g. while a key is changed; then every rule names its keys
 	Allow     []Rule        `yaml:"allow"`
 	Archives  []ArchiveRule `yaml:"archives"`
 	Approvers struct {
@@ -163,6 +163,11 @@ func (c Config) Policy() (Policy, error) {
 				return bad("allow: %q is not a pattern", t)
 			}
 		}
+		for _, k := range r.Keys {
+			if _, err := openpgp.Fingerprint(k); err != nil {
+				return bad("allow: keys: %s", errs.Text(err))
+			}
+		}
 	}
 	p := Policy{Rules: c.Allow, Compare: version.Compare}
 	for _, a := range c.Archives {
@@ -175,8 +180,11 @@ func (c Config) Policy() (Policy, error) {
 		}
 		p.Archives = append(p.Archives, a)
 	}
+	err := c.chosen(p.Archives)
+	if err != nil {
+		return Policy{}, err
+	}
 	a := c.Approvers
-	var err error
 	p.Approvers.Need, p.Approvers.Fingerprints = a.Need, a.Fingerprints
 	if p.Approvers.Longest, err = duration(a.Longest, 72*time.Hour); err != nil || p.Approvers.Longest <= 0 {
 		return bad("approvers: longest: %q is not a time such as 72h", a.Longest)

@@ -20,7 +20,7 @@ import (
 // same question, and in the same log.
 type Hand struct {
 	Signer  openpgp.Signer
-	More    []openpgp.Signer // other keys that are here, while a key is changed
+	More    []openpgp.Signer // other keys that are here, e.g. while a key is changed
 	Policy  Policy
 	Journal *Journal
 	Prompt  Prompt
@@ -128,7 +128,7 @@ func (h Hand) sign(ctx context.Context, content []byte) ([]byte, error) {
 	if err := what.forward(h.Journal); err != nil {
 		return refuse(err)
 	}
-	yes, err := h.Prompt.Ask(ctx, what.words(h.Policy.Key, h.Journal))
+	yes, err := h.Prompt.Ask(ctx, what.words(called(h.Signer, len(h.More)+1), h.Journal))
 	switch {
 	case err != nil:
 		return nil, err

@@ -14,11 +14,12 @@ import (
 	"slipway/integrations/signing"
 )
 
-// Rule allows the tags of one repository.
+// Rule allows tags of one repository. Several rules for it add up.
 type Rule struct {
 	Repository string   `yaml:"repository"` // exactly as requests name it
 	Project    string   `yaml:"project"`
 	Tags       []string `yaml:"tags"`     // patterns as in a shell; "*" does not cross "/"
+	Keys       []string `yaml:"keys"`     // primary fingerprints of those keys here that sign them; none is any
 	Rollback   []string `yaml:"rollback"` // tags that may be signed although a newer one was
 }
 
@@ -60,12 +61,24 @@ func (p Policy) readTag(content []byte, now time.Time) (tagWish, error) {
 	if w.tag, err = openpgp.ParseTag([]byte(w.req.Payload)); err != nil {
 		return w, err
 	}
-	i := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Repository == w.req.Repository && r.Project == w.req.Project })
-	if i < 0 {
-		return w, deny("the project %q with the repository %q is not in this signer's list", w.req.Project, w.req.Repository)
+	var patterns []string
+	allowed, its := false, false
+	for _, r := range p.Rules {
+		if r.Repository != w.req.Repository || r.Project != w.req.Project {
+			continue
+		}
+		patterns = append(patterns, r.Tags...)
+		if fits(r.Tags, w.tag.Name) {
+			allowed, its = true, its || signs(r.Keys, p.Key)
+		}
 	}
-	if !fits(p.Rules[i].Tags, w.tag.Name) {
-		return w, deny("the tag %q fits none of the patterns for %s: %s", w.tag.Name, w.req.Repository, strings.Join(p.Rules[i].Tags, ", "))
+	switch {
+	case len(patterns) == 0:
+		return w, deny("the project %q with the repository %q is not in this signer's list", w.req.Project, w.req.Repository)
+	case !allowed:
+		return w, deny("the tag %q fits none of the patterns for %s: %s", w.tag.Name, w.req.Repository, strings.Join(patterns, ", "))
+	case !its:
+		return w, notIts(p.Key, "the tag "+w.tag.Name+" of "+w.req.Repository, "allow")
 	}
 	if w.tag.When.After(now.Add(skew)) {
 		return w, deny("the tag is dated %s, in the future", w.tag.When.UTC().Format(time.RFC3339))

@@ -98,6 +98,10 @@ func TestWhatIsNoNewDateOnlyWaitsForAPerson(t *testing.T) {
 // Suites of daily builds get new content each day, and nobody sits there for it.
 func TestUnattendedSuites(t *testing.T) {
 	w := alone(t)
+	w.wantLeft(w.wish(releaseAt("testing", w.now, "first"))) // it is bookworm too
+	w.worker.Prompt = always(true)
+	w.wantSigned(w.offerRelease(w.wish(releaseAt("testing", w.now, "first"))))
+	w.worker.Prompt = nil
 	for _, content := range []string{"a", "b", "c"} {
 		w.now = w.now.Add(24 * time.Hour)
 		w.wantSigned(w.offerRelease(w.wish(releaseAt("testing", w.now, content))))
@@ -120,15 +124,24 @@ func TestUnattendedSuites(t *testing.T) {
 // nobody must not be a first one that could be served as a suite that needs somebody.
 func TestTheFirstOfAnUnattendedSuiteBearsNoOtherName(t *testing.T) {
 	w := alone(t)
-	w.worker.Policy.Archives[0].Codenames = nil
+	rule := &w.worker.Policy.Archives[0]
+	rule.Codenames, rule.Suites = nil, append(rule.Suites, "testing-2")
 	text := releaseAt("testing", w.now, "a")
-	for _, names := range [][2]string{{"stable", "testing"}, {"testing", "stable"}, {"stable-x", "testing"}} {
-		other := strings.Replace(strings.Replace(text, "Suite: testing", "Suite: "+names[0], 1), "Codename: bookworm", "Codename: "+names[1], 1)
-		r := w.wish(other)
+	named := func(suite, codename string) signing.ReleaseRequest {
+		r := w.wish(strings.Replace(strings.Replace(text, "Suite: testing", "Suite: "+suite, 1), "Codename: bookworm", "Codename: "+codename, 1))
 		r.Releases[0].Suite = "testing"
-		w.wantLeft(r)
+		return r
 	}
-	w.wantSigned(w.offerRelease(w.wish(text)))
+	// bookworm stands in no list, and is what clients of stable may name.
+	for _, names := range [][2]string{{"stable", "testing"}, {"testing", "stable"}, {"stable-x", "testing"}, {"testing", "bookworm"},
+		{"bookworm", "testing"}, {"testing", "nobody-knows"}} {
+		w.wantLeft(named(names[0], names[1]))
+	}
+	w.wantSigned(w.offerRelease(named("testing", "testing")))
+	rule.Unattended = []string{"testing*"}
+	w.wantSigned(w.offerRelease(w.wish(strings.NewReplacer("Suite: testing", "Suite: testing-2", "Codename: bookworm\n", "").Replace(text))))
+	w.now = w.now.Add(24 * time.Hour) // what it was called once, it may be called again, and nothing else
+	w.wantLeft(w.wish(releaseAt("testing", w.now, "b")))
 }
 
 func TestQuestionShowsWhichIndexesChange(t *testing.T) {

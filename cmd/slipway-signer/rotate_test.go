@@ -160,7 +160,8 @@ func TestConfigurationOfSeveralKeys(t *testing.T) {
 	}
 	file := filepath.Join(dir, "signer.yaml")
 	read := func(more string) (Config, error) {
-		w.file(file, []byte(strings.Replace(goodConfig, "key.asc", "old.asc", 1)+more))
+		text := strings.Replace(goodConfig, "key.asc", "old.asc", 1) + "    keys: [" + prints[0] + "]\n"
+		w.file(file, []byte(text+more))
 		c, err := ReadConfig(file)
 		if err != nil {
 			return c, err

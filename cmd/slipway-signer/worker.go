@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,7 @@ type Prompt interface {
 type Worker struct {
 	Client  *Client
 	Signer  openpgp.Signer
-	More    []openpgp.Signer // other keys that are here, while a key is changed
+	More    []openpgp.Signer // other keys that are here, e.g. while a key is changed
 	Policy  Policy
 	Journal *Journal
 	Prompt  Prompt // nil: nobody is there to be asked
@@ -163,7 +164,7 @@ func (w *Worker) decide(ctx context.Context, lease signing.Reply, what wish) (st
 			return "", err
 		}
 	}
-	words := what.words(w.Policy.Key, w.Journal)
+	words := what.words(called(w.Signer, len(w.More)+1), w.Journal)
 	if w.Policy.Approvers.Need > 0 && err != nil {
 		words += errs.Text(err) + "\n"
 	}
@@ -272,13 +273,13 @@ func (w *Worker) handIn(ctx context.Context, lease signing.Reply, what wish, sig
 // with is w with another of its keys. Its memory is the same: what one key signed, the other signs
 // too, and neither goes behind the other.
 func (w *Worker) with(fingerprint string) (*Worker, bool) {
-	for _, s := range w.More {
+	for i, s := range w.More {
 		if s.Fingerprint() == fingerprint {
 			if w.left == nil {
 				w.left = map[string]bool{}
 			}
 			key := *w
-			key.Signer, key.Policy.Key, key.More = s, fingerprint, nil
+			key.Signer, key.Policy.Key, key.More = s, fingerprint, append([]openpgp.Signer{w.Signer}, slices.Delete(slices.Clone(w.More), i, i+1)...)
 			return &key, true
 		}
 	}

@@ -69,7 +69,8 @@ func (a *Actions) publishByHand(h *action.Hand) {
 	}
 	root := h.Quote(local.root)
 	generation := h.Word("generation")
-	h.Look(`readlink %s/dists/* || :   # a link that ends in %s has turned`, root, strings.Trim(h.Marks.Show(h.Text("generation")), "\n"))
+	h.Note("A link that ends in %s has turned.", h.Text("generation"))
+	h.Look("readlink %s/dists/*", root)
 	h.Run("generation=%s", generation)
 	current := map[string]string{}
 	for _, g := range h.Records("current") {
@@ -91,12 +92,15 @@ func (a *Actions) publishByHand(h *action.Hand) {
 	h.Run(`  signed="$here/signed/$suite"`)
 	if signed {
 		h.Note("The signatures are there; only the archive is to be turned.")
-	} else if len(c.Keys) > 1 {
+	} else if len(c.Keys) > 1 || h.Known("signed") {
 		users := ""
 		for _, key := range c.Keys {
 			users += " --local-user " + h.Quote(key+"!")
 		}
-		h.Note("The archive has several keys. All of them must sign one InRelease, which takes them in one place; with one key, the signatures made before are used.")
+		if len(c.Keys) > 1 {
+			h.Note("The archive has several keys. All of them must sign one InRelease, which takes them in one place.")
+		}
+		h.Run(`  mkdir -p "$signed"`)
 		h.Run(`  [ -e "$signed/InRelease" ] || gpg --armor --clearsign --digest-algo SHA512%s --output "$signed/InRelease" "$release"`, users)
 		h.Run(`  [ -e "$signed/Release.gpg" ] || gpg --armor --detach-sign --digest-algo SHA512%s --output "$signed/Release.gpg" "$release"`, users)
 	} else {

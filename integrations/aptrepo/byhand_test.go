@@ -115,6 +115,21 @@ func TestSignaturesOfNoUseAreMadeAgain(t *testing.T) {
 	if text := strings.Join(h.Commands, "\n"); !strings.Contains(text, "--local-user 'A!' --local-user 'B!'") || !strings.Contains(strings.Join(h.Notes, "\n"), "of no use") {
 		t.Errorf("%s\n%s", text, h.Notes)
 	}
+	// A single key signs again as well, where nothing that it made is there.
+	a.Archives = func(name string) (Configured, bool) {
+		return Configured{Place: w.a, Keys: []string{"A"}}, name == "main"
+	}
+	h = action.NewHand("switch", in, nil, nil, nil, action.NewMarks())
+	a.publishByHand(h)
+	if text := strings.Join(h.Commands, "\n"); !strings.Contains(text, "--local-user 'A!'") || strings.Contains(text, "A.InRelease") {
+		t.Error(text)
+	}
+	// Whatever a text is, it is no second line of a look.
+	in["generation"] = "g\ntouch pwned"
+	h = action.NewHand("switch", in, nil, nil, nil, action.NewMarks())
+	if a.publishByHand(h); strings.Contains(strings.Join(h.Looks, "\n"), "touch") {
+		t.Error(h.Looks)
+	}
 	in["archive"] = "other"
 	h = action.NewHand("switch", in, nil, nil, nil, action.NewMarks())
 	a.publishByHand(h)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"slipway/bot/action"
+	"slipway/bot/errs"
 )
 
 // byHand is how a person sends the announcement: the same message, so that a second one would be
@@ -34,7 +35,12 @@ func (a *Announce) byHand(h *action.Hand) {
 	if plain, err := address(from); err == nil {
 		sender = plain
 	}
-	file := h.File("announcement.eml", a.message(h))
+	text, err := a.message(h)
+	if err != nil {
+		h.Note("It cannot be sent as it is: %s.", errs.Cause(err))
+		return
+	}
+	file := h.File("announcement.eml", text)
 	h.Run("cat %s", file)
 	h.Note("With another program than sendmail, for example: swaks --from ADDRESS --to ADDRESS,… --data @announcement.eml --server HOST")
 	h.Run(`PATH="$PATH:/usr/sbin" sendmail -i -f %s -- %s < %s`, h.Quote(sender), strings.Join(bare, " "), file)
@@ -42,8 +48,8 @@ func (a *Announce) byHand(h *action.Hand) {
 }
 
 // message is the mail as it would be sent, with plain newlines. While parts of it are not known, it
-// is written without encoding.
-func (a *Announce) message(h *action.Hand) string {
+// is written without encoding. Errors: those of the action, which a person is not to get round.
+func (a *Announce) message(h *action.Hand) (string, error) {
 	in := AnnounceIn{From: h.Text("from"), To: h.Texts("to"), Subject: h.Text("subject"), Body: h.Text("body"), MessageID: h.Text("message_id"), Date: h.Text("date")}
 	known := true
 	for name := range h.In {
@@ -57,12 +63,15 @@ func (a *Announce) message(h *action.Hand) string {
 			}
 		}
 	}
-	if e, err := check(in); err == nil && known {
-		if text, err := compose(in, e); err == nil {
-			return strings.ReplaceAll(string(text), "\r\n", "\n")
+	if known {
+		e, err := check(in)
+		if err != nil {
+			return "", err
 		}
+		text, err := compose(in, e)
+		return strings.ReplaceAll(string(text), "\r\n", "\n"), err
 	}
 	lines := []string{"From: " + in.From, "To: " + strings.Join(in.To, ", "), "Subject: " + in.Subject, "Message-ID: <" + in.MessageID + ">",
 		"Auto-Submitted: auto-generated", "MIME-Version: 1.0", "Content-Type: text/plain; charset=UTF-8", "Content-Transfer-Encoding: 8bit", "", in.Body}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(lines, "\n") + "\n", nil
 }

@@ -104,21 +104,6 @@ func (g *GPG) Sign(ctx context.Context, data []byte) ([]byte, error) {
 	return out, nil
 }
 
-// Clearsign implements [Signer].
-func (g *GPG) Clearsign(ctx context.Context, text []byte) ([]byte, error) {
-	if err := clearText("openpgp.clearsign", text); err != nil {
-		return nil, err
-	}
-	out, err := g.sign(ctx, text, "--clearsign", "C", "01")
-	if err != nil {
-		return nil, err
-	}
-	if _, _, err := g.policy().VerifyClearsigned(out, g.cfg.Now()); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 // SignText implements [Signer]. The text must pass [CheckRelease].
 func (g *GPG) SignText(ctx context.Context, text []byte) ([]byte, error) {
 	if err := CheckRelease(text); err != nil {

@@ -9,8 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	pgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 
@@ -109,7 +107,7 @@ func (k *KeyFile) Certificate() []byte {
 
 // Sign implements [Signer].
 func (k *KeyFile) Sign(ctx context.Context, data []byte) ([]byte, error) {
-	cfg, _, err := k.ready(ctx)
+	cfg, err := k.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +123,7 @@ func (k *KeyFile) SignText(ctx context.Context, text []byte) ([]byte, error) {
 	if err := CheckRelease(text); err != nil {
 		return nil, err
 	}
-	cfg, _, err := k.ready(ctx)
+	cfg, err := k.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,67 +135,22 @@ func (k *KeyFile) SignText(ctx context.Context, text []byte) ([]byte, error) {
 	return armored(signatureType, sig.Bytes())
 }
 
-// Clearsign implements [Signer]. The text must be UTF-8 with LF line ends and a final newline.
-func (k *KeyFile) Clearsign(ctx context.Context, text []byte) ([]byte, error) {
-	const op = "openpgp.clearsign"
-	if err := clearText(op, text); err != nil {
-		return nil, err
-	}
-	cfg, key, err := k.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	w, err := clearsign.Encode(&b, key, cfg)
-	if err != nil {
-		return nil, errs.E(op, errs.Denied, fmt.Errorf("the key does not sign: %w", err))
-	}
-	if _, err := w.Write(text); err != nil {
-		return nil, errs.E(op, errs.Internal, err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, errs.E(op, errs.Denied, fmt.Errorf("the key does not sign: %w", err))
-	}
-	return rearm(b.Bytes())
-}
-
-// rearm writes the signature of clearsigned text again, with its checksum.
-func rearm(signed []byte) ([]byte, error) {
-	i := bytes.LastIndex(signed, []byte("-----BEGIN "+signatureType+"-----"))
-	if i < 0 {
-		return nil, errs.E("openpgp.clearsign", errs.Internal, errors.New("the clearsigned text has no signature"))
-	}
-	block, err := armor.Decode(bytes.NewReader(signed[i:]))
-	if err != nil {
-		return nil, errs.E("openpgp.clearsign", errs.Internal, err)
-	}
-	var body bytes.Buffer
-	if _, err := body.ReadFrom(block.Body); err != nil {
-		return nil, errs.E("openpgp.clearsign", errs.Internal, err)
-	}
-	tail, err := armored(signatureType, body.Bytes())
-	if err != nil {
-		return nil, errs.E("openpgp.clearsign", errs.Internal, err)
-	}
-	return append(bytes.Clone(signed[:i]), tail...), nil
-}
-
-// ready chooses the key that signs now and refuses an expired, revoked or weak one.
-func (k *KeyFile) ready(ctx context.Context) (*packet.Config, *packet.PrivateKey, error) {
+// ready is how the key signs now, and refuses an expired, revoked or weak one.
+func (k *KeyFile) ready(ctx context.Context) (*packet.Config, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, nil, errs.E("openpgp.sign", errs.Unavailable, errors.New("signing was stopped before it began"))
+		return nil, errs.E("openpgp.sign", errs.Unavailable, errors.New("signing was stopped before it began"))
 	}
 	now := k.now()
 	cfg := config(func() time.Time { return now }, MinRSABits)
 	if k.entity.Revoked(now) {
-		return nil, nil, errs.E("openpgp.sign", errs.Denied, fmt.Errorf("the key %s is revoked", k.Fingerprint()))
+		return nil, errs.E("openpgp.sign", errs.Denied, fmt.Errorf("the key %s is revoked", k.Fingerprint()))
 	}
 	key, ok := k.entity.SigningKey(now, cfg)
 	if !ok || key.PrivateKey == nil || key.PrivateKey.Dummy() {
-		return nil, nil, errs.E("openpgp.sign", errs.Denied, fmt.Errorf("the key %s has no part that may sign on %s", k.Fingerprint(), now.UTC().Format(time.DateOnly))).
+		return nil, errs.E("openpgp.sign", errs.Denied, fmt.Errorf("the key %s has no part that may sign on %s", k.Fingerprint(), now.UTC().Format(time.DateOnly))).
 			Hint("check with gpg --list-keys that it is not expired, that it may sign, and that it is EdDSA or RSA with at least %d bits", MinRSABits)
 	}
-	return cfg, key.PrivateKey, nil
+	return cfg, nil
 }
 
 // Generate makes a new v4 key that signs: algorithm "rsa" (3072 bits) or "eddsa" (Ed25519 in the

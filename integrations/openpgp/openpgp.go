@@ -1,7 +1,7 @@
 // Package openpgp signs and verifies with OpenPGP, and reads what a release key is asked to sign.
 //
-// Signing: a [Signer] makes armored detached signatures and clearsigned text, with a key from a
-// file ([KeyFile]) or through gpg and its agent ([GPG]), so also with a smartcard. Verifying: a
+// Signing: a [Signer] makes armored detached signatures and those of an InRelease, with a key from
+// a file ([KeyFile]) or through gpg and its agent ([GPG]), so also with a smartcard. Verifying: a
 // [Policy] names the primary fingerprints that count, and [Policy.Verify] refuses every other key,
 // old or future signatures, short keys and weak hashes. Reading: [ParseTag] understands the bytes
 // of a git tag, and nothing looser.
@@ -44,17 +44,15 @@ const (
 // Signer signs with one key.
 //
 // Fingerprint is the primary key's, in upper-case hexadecimal. UserIDs are the names on the
-// certificate. Sign returns an armored detached signature over data, Clearsign the clearsigned
-// form of text, and SignText the armored text signature that an InRelease of text needs. They
-// respect ctx, and return an error of kind [errs.Denied] when the key may not sign now (expired,
-// revoked, too weak, wrong use) and [errs.Unavailable] when the key cannot be reached; then nothing
-// was signed.
+// certificate. Sign returns an armored detached signature over data, and SignText the armored text
+// signature that an InRelease of text needs. They respect ctx, and return an error of kind
+// [errs.Denied] when the key may not sign now (expired, revoked, too weak, wrong use) and
+// [errs.Unavailable] when the key cannot be reached; then nothing was signed.
 type Signer interface {
 	Fingerprint() string
 	UserIDs() []string
 	Certificate() []byte
 	Sign(ctx context.Context, data []byte) ([]byte, error)
-	Clearsign(ctx context.Context, text []byte) ([]byte, error)
 	SignText(ctx context.Context, text []byte) ([]byte, error)
 }
 

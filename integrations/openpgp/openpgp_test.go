@@ -78,27 +78,6 @@ func TestDetachedSignatureIsGoodAndArmoredForOldGpg(t *testing.T) {
 	}
 }
 
-func TestClearsignedTextIsGoodAndNothingAroundItCounts(t *testing.T) {
-	k, p := newKey(t, "eddsa")
-	signed, err := k.Clearsign(t.Context(), []byte("Origin: demo\n- a dash\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(signed, []byte("\n=")) || !bytes.HasSuffix(signed, []byte("-----\n")) {
-		t.Fatalf("armor without checksum or newline:\n%s", signed)
-	}
-	text, _, err := p.VerifyClearsigned(signed, start.Add(2*time.Hour))
-	if err != nil || string(text) != "Origin: demo\n- a dash\n" {
-		t.Fatalf("%q, %v", text, err)
-	}
-	_, _, err = p.VerifyClearsigned(append([]byte("before\n"), signed...), start.Add(2*time.Hour))
-	wantKind(t, err, errs.Invalid, "does not begin")
-	_, _, err = p.VerifyClearsigned(append(bytes.Clone(signed), "after\n"...), start.Add(2*time.Hour))
-	wantKind(t, err, errs.Invalid, "after the signature")
-	_, err = k.Clearsign(t.Context(), []byte("no newline"))
-	wantKind(t, err, errs.Invalid, "final newline")
-}
-
 // Attack case 42: expired, revoked or wrong-usage key; clock skew.
 func TestAttack42ExpiredRevokedWrongUsageKeyAndClockSkew(t *testing.T) {
 	k, p := newKey(t, "eddsa")

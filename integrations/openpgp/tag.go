@@ -135,13 +135,6 @@ func SplitTag(object []byte) (payload, signature []byte, err error) {
 	return object[:i+1], object[i+1:], nil
 }
 
-// JoinTag is the content of the signed tag object: the payload, then the signature with one
-// final newline.
-func JoinTag(payload, signature []byte) []byte {
-	out := append(bytes.Clone(payload), bytes.TrimRight(signature, "\n")...)
-	return append(out, '\n')
-}
-
 // VerifyTag checks an armored signature over payload by the key with that fingerprint, and
 // returns when it was made.
 func (p Policy) VerifyTag(payload, signature []byte, fingerprint string, now time.Time) (time.Time, error) {

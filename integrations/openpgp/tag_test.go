@@ -63,17 +63,13 @@ func TestTagPayloadsThatAreRefused(t *testing.T) {
 	wantKind(t, err, errs.Invalid, "bytes")
 }
 
-func TestSignedTagObjectSplitsWhereItWasJoined(t *testing.T) {
+func TestSignedTagObjectSplitsBeforeItsSignature(t *testing.T) {
 	k, p := newKey(t, "eddsa")
 	sig, err := k.Sign(t.Context(), []byte(goodTag))
 	if err != nil {
 		t.Fatal(err)
 	}
-	object := JoinTag([]byte(goodTag), sig)
-	if !bytes.HasSuffix(object, []byte("-----END PGP SIGNATURE-----\n")) || bytes.HasSuffix(object, []byte("\n\n")) {
-		t.Fatalf("object ends wrongly:\n%s", object)
-	}
-	payload, signature, err := SplitTag(object)
+	payload, signature, err := SplitTag(append([]byte(goodTag), sig...))
 	if err != nil || string(payload) != goodTag {
 		t.Fatalf("%q, %v", payload, err)
 	}
@@ -117,9 +113,6 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data, sig []byte) {
 		if _, err := p.Verify(data, sig, start); err == nil {
 			t.Fatal("a signature that the key never made is good")
-		}
-		if _, _, err := p.VerifyClearsigned(sig, start); err == nil {
-			t.Fatal("a text that the key never signed is good")
 		}
 	})
 }

@@ -7,10 +7,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
-	"github.com/ProtonMail/go-crypto/openpgp/clearsign"
 	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 	pgp "github.com/ProtonMail/go-crypto/openpgp/v2"
@@ -51,36 +49,6 @@ func (p Policy) Verify(data, signature []byte, now time.Time) (Signature, error)
 		return Signature{}, err
 	}
 	return p.verify(op, data, body, packet.SigTypeBinary, now)
-}
-
-// VerifyClearsigned checks clearsigned text and returns the text that is signed. Anything before
-// or after the signed block is refused; trailing blanks on lines are not part of what is signed.
-func (p Policy) VerifyClearsigned(signed []byte, now time.Time) ([]byte, Signature, error) {
-	const op = "openpgp.verify_clearsigned"
-	if !bytes.HasPrefix(signed, []byte("-----BEGIN PGP SIGNED MESSAGE-----\n")) {
-		return nil, Signature{}, errs.E(op, errs.Invalid, errors.New("the text does not begin with a signed block"))
-	}
-	b, rest := clearsign.Decode(signed)
-	if b == nil {
-		return nil, Signature{}, errs.E(op, errs.Invalid, errors.New("the clearsigned text cannot be read"))
-	}
-	if len(bytes.TrimRight(rest, "\n")) > 0 {
-		return nil, Signature{}, errs.E(op, errs.Invalid, errors.New("there is text after the signature"))
-	}
-	for name := range b.Headers {
-		if name != "Hash" {
-			return nil, Signature{}, errs.E(op, errs.Invalid, fmt.Errorf("the signed block has the header %q; only Hash is expected", name))
-		}
-	}
-	body, err := io.ReadAll(io.LimitReader(b.ArmoredSignature.Body, maxSignature))
-	if err != nil {
-		return nil, Signature{}, errs.E(op, errs.Invalid, fmt.Errorf("the signature cannot be read: %w", err))
-	}
-	sig, err := p.verify(op, b.Bytes, body, packet.SigTypeText, now)
-	if err != nil {
-		return nil, Signature{}, err
-	}
-	return b.Plaintext, sig, nil
 }
 
 func (p Policy) verify(op string, data, sigBytes []byte, want packet.SignatureType, now time.Time) (Signature, error) {
@@ -215,12 +183,4 @@ func refusal(op string, err error) error {
 		return errs.E(op, errs.Denied, errors.New("the signature has expired or is dated in the future"))
 	}
 	return errs.E(op, errs.Denied, fmt.Errorf("the signature is not good: %s", strings.TrimPrefix(err.Error(), "openpgp: ")))
-}
-
-// clearText refuses text that clearsigning would change in silence.
-func clearText(op string, text []byte) error {
-	if len(text) == 0 || text[len(text)-1] != '\n' || bytes.Contains(text, []byte("\r")) || !utf8.Valid(text) {
-		return errs.E(op, errs.Invalid, errors.New("the text to sign must be UTF-8 with LF line ends and a final newline"))
-	}
-	return nil
 }

@@ -42,8 +42,11 @@ func releaseByHand(h *action.Hand) {
 	}
 	user := h.Quote(key + "!")
 	name := h.Quote(key)
-	h.Run(`for release in "$here"/release/*/Release; do`)
-	h.Run(`  suite=$(basename "$(dirname "$release")")`)
+	// The name of a suite may be a path, such as stable/updates, of characters that need no quotes.
+	h.Run(`signing=$(cd "$here/release" && find . -type f -name Release | sed -e 's|^\./||' -e 's|/Release$||' | sort)`)
+	h.Run(`test -n "$signing"`)
+	h.Run(`for suite in $signing; do`)
+	h.Run(`  release="$here/release/$suite/Release"`)
 	h.Run(`  mkdir -p "$here/signed/$suite"`)
 	h.Run(`  cat "$release"`)
 	h.Run(`  rm -f "$here/signed/$suite/"%s.InRelease "$here/signed/$suite/"%s.gpg`, name, name)

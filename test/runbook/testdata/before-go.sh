@@ -165,6 +165,7 @@ git -C "$here/git/REPOSITORY" show --stat "$made" --
 #   steps.commit.commit = 4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9
 #   steps.changelog.digest = sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   steps.payload.digest = sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
+#   steps.checklist.merged = true
 #   steps.tested.good = true
 #   steps.found.tag_object =
 
@@ -306,8 +307,10 @@ stage_generation="$generation"
 # 29. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
 # To come
 # The holder of the archive's key 0123456789ABCDEF0123456789ABCDEF01234567 does this, where the key is: copy the folder release there, and the folder signed back.
-for release in "$here"/release/*/Release; do
-  suite=$(basename "$(dirname "$release")")
+signing=$(cd "$here/release" && find . -type f -name Release | sed -e 's|^\./||' -e 's|/Release$||' | sort)
+test -n "$signing"
+for suite in $signing; do
+  release="$here/release/$suite/Release"
   mkdir -p "$here/signed/$suite"
   cat "$release"
   rm -f "$here/signed/$suite/"0123456789ABCDEF0123456789ABCDEF01234567.InRelease "$here/signed/$suite/"0123456789ABCDEF0123456789ABCDEF01234567.gpg
@@ -318,8 +321,9 @@ done
 # 30. switch: Turn the archive's clients to it
 # To come
 # NOT TWICE: Clients read what is published at once, and never go back to what is older by themselves. Each suite refuses to turn when it is not where it was.
+# A link that ends in $stage_generation has turned.
 # To see whether it is done:
-#   readlink /srv/archive/dists/* || :   # a link that ends in $stage_generation has turned
+#   readlink /srv/archive/dists/*
 printf %s 'certificates
 ' > "$here/keys.asc"
 [ -e "$here/keys.gpg" ] || gpg --dearmor < "$here/keys.asc" > "$here/keys.gpg"
@@ -368,8 +372,8 @@ sed "s|KEYRING|$here/keys.asc|" "$here/seen/sources.list.in" > "$here/seen/sourc
 test -s "$here/keys.asc"
 touch "$here/seen/status"
 # To look:
-apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update
-apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy $packages_packages
+apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update || true
+apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy $packages_packages || true
 
 # 32. announce: Send the announcement
 # To come

@@ -159,7 +159,7 @@ git -C "$here/git/REPOSITORY" show --stat "$made" --
 #   at = 2019-01-31T12:00:00Z
 #   by = ["alan","grace"]
 #   manifest = MANIFEST-OF-GO
-#   text = 644 bytes, MANIFEST-OF-GO
+#   text = 679 bytes, MANIFEST-OF-GO
 
 # 17. sign: The key holder signs the tag
 # Done.
@@ -174,7 +174,7 @@ git -C "$here/git/REPOSITORY" show --stat "$made" --
 # Slipway does this when it is started again, unless it finds it done.
 # It is done if the tag is there as object 7536d1d07516abaaf48c980e3594aafa0a29d0d2, and the branch is at 4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9 or has it in its history.
 # Look first whether it happened:
-git ls-remote -- /srv/project.git refs/heads/main refs/tags/2019.01
+git ls-remote -- /srv/project.git refs/heads/main refs/tags/2019.01 || true
 # Only if it did not happen:
 mkdir -p "$here/git"
 mkdir -p "$here/push"
@@ -297,8 +297,10 @@ stage_generation="$generation"
 # 29. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
 # To come
 # The holder of the archive's key 0123456789ABCDEF0123456789ABCDEF01234567 does this, where the key is: copy the folder release there, and the folder signed back.
-for release in "$here"/release/*/Release; do
-  suite=$(basename "$(dirname "$release")")
+signing=$(cd "$here/release" && find . -type f -name Release | sed -e 's|^\./||' -e 's|/Release$||' | sort)
+test -n "$signing"
+for suite in $signing; do
+  release="$here/release/$suite/Release"
   mkdir -p "$here/signed/$suite"
   cat "$release"
   rm -f "$here/signed/$suite/"0123456789ABCDEF0123456789ABCDEF01234567.InRelease "$here/signed/$suite/"0123456789ABCDEF0123456789ABCDEF01234567.gpg
@@ -309,8 +311,9 @@ done
 # 30. switch: Turn the archive's clients to it
 # To come
 # NOT TWICE: Clients read what is published at once, and never go back to what is older by themselves. Each suite refuses to turn when it is not where it was.
+# A link that ends in $stage_generation has turned.
 # To see whether it is done:
-#   readlink /srv/archive/dists/* || :   # a link that ends in $stage_generation has turned
+#   readlink /srv/archive/dists/*
 printf %s 'certificates
 ' > "$here/keys.asc"
 [ -e "$here/keys.gpg" ] || gpg --dearmor < "$here/keys.asc" > "$here/keys.gpg"
@@ -359,8 +362,8 @@ sed "s|KEYRING|$here/keys.asc|" "$here/seen/sources.list.in" > "$here/seen/sourc
 test -s "$here/keys.asc"
 touch "$here/seen/status"
 # To look:
-apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update
-apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy $packages_packages
+apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update || true
+apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy $packages_packages || true
 
 # 32. announce: Send the announcement
 # To come

@@ -116,7 +116,7 @@ here=$(pwd)   # an empty folder
 #   at = 2019-01-31T12:00:00Z
 #   by = ["alan","grace"]
 #   manifest = MANIFEST-OF-GO
-#   text = 644 bytes, MANIFEST-OF-GO
+#   text = 679 bytes, MANIFEST-OF-GO
 
 # 17. sign: The key holder signs the tag
 # Done.
@@ -208,8 +208,9 @@ here=$(pwd)   # an empty folder
 # 30. switch: Turn the archive's clients to it
 # DOUBTFUL: it may have happened, nobody knows: the connection was lost
 # NOT TWICE: Clients read what is published at once, and never go back to what is older by themselves. Each suite refuses to turn when it is not where it was.
+# A link that ends in 20190131T120000Z-0011223344556677 has turned.
 # Look first whether it happened:
-readlink /srv/archive/dists/* || :   # a link that ends in 20190131T120000Z-0011223344556677 has turned
+readlink /srv/archive/dists/* || true
 # Only if it did not happen:
 mkdir -p "$here/release/stable"
 printf %s 'Origin: Example
@@ -222,8 +223,9 @@ generation=20190131T120000Z-0011223344556677
 for release in "$here"/release/*/Release; do
   suite=$(basename "$(dirname "$release")")
   signed="$here/signed/$suite"
-  cp "$signed"/0123456789ABCDEF0123456789ABCDEF01234567.InRelease "$signed/InRelease"
-  cp "$signed"/0123456789ABCDEF0123456789ABCDEF01234567.gpg "$signed/Release.gpg"
+  mkdir -p "$signed"
+  [ -e "$signed/InRelease" ] || gpg --armor --clearsign --digest-algo SHA512 --local-user '0123456789ABCDEF0123456789ABCDEF01234567!' --output "$signed/InRelease" "$release"
+  [ -e "$signed/Release.gpg" ] || gpg --armor --detach-sign --digest-algo SHA512 --local-user '0123456789ABCDEF0123456789ABCDEF01234567!' --output "$signed/Release.gpg" "$release"
   generations=/srv/archive/generations/"$suite"
   new="$generations/$generation.staged"
   [ -d "$new" ] || new="$generations/$generation"
@@ -268,8 +270,8 @@ sed "s|KEYRING|$here/keys.asc|" "$here/seen/sources.list.in" > "$here/seen/sourc
 test -s "$here/keys.asc"
 touch "$here/seen/status"
 # To look:
-apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update
-apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy lava
+apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update || true
+apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy lava || true
 
 # 32. announce: Send the announcement
 # To come
