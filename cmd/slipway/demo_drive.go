@@ -30,7 +30,8 @@ func newDriver(socket, version string, tell func(string)) *driver {
 }
 
 func (d *driver) as(person string) *console.Client {
-	return &console.Client{Path: d.socket, As: person, Tries: 60, Wait: func(ctx context.Context, _ int) error {
+	// A bot that starts again on a busy machine takes seconds; ctx says when it is enough.
+	return &console.Client{Path: d.socket, As: person, Tries: 600, Wait: func(ctx context.Context, _ int) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// raced: see the other file.
+const raced = false
