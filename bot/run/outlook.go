@@ -122,9 +122,13 @@ func (o *outlook) decided(in *inst, e *playbook.Expr) (holds, sure bool) {
 	return holds, err == nil && !o.touched
 }
 
-// looksAt finds what an expression could decide by. A dot before a question mark only asks whether
-// there is a value.
-var looksAt = regexp.MustCompile(`[=<>!&|]|(^|[^.])\?|\bin\b|\b(has|size|filter|exists|exists_one|all|contains|startsWith|endsWith|matches)\(`)
+// looksAt finds what an expression could decide by, or make another text by that leaves a mark as it
+// is. A dot before a question mark only asks whether there is a value.
+var looksAt = regexp.MustCompile(`[=<>!&|]|(^|[^.])\?|\bin\b|\b(has|size|filter|exists|exists_one|all|contains|startsWith|endsWith|matches|lines|lowerAscii|quote|replace|split|trim)\(`)
+
+// joins finds where a list becomes one text. People may read the variable of the list there; for a
+// command it is another value.
+var joins = regexp.MustCompile(`\bjoin\(`)
 
 // inputs are those of an action: those it was started with, or what they would be now.
 func (o *outlook) inputs(in *inst, st *Step, with map[string]*playbook.Template, typ action.Type) action.Values {
@@ -147,7 +151,7 @@ func (o *outlook) inputs(in *inst, st *Step, with map[string]*playbook.Template,
 // value evaluates one template. When it looks at what is not known, the whole is not known.
 func (o *outlook) value(in *inst, name string, t *playbook.Template, typ action.Type) any {
 	v, sure := o.evaluated(in, t)
-	if !sure || v == any(someNumber) {
+	if !sure || v == any(someNumber) || o.marks.In(v) && slices.ContainsFunc(t.Expressions(), joins.MatchString) {
 		return o.whole(in, name, t, typ)
 	}
 	return v

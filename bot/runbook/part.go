@@ -25,9 +25,7 @@ func (m *maker) part(n int, t run.Task) Part {
 	case over && !settled(t):
 		if begun(t) && hand != nil { // what it did must be known before it is undone
 			m.values(p, t, hand.Looks)
-			for _, look := range hand.Looks {
-				p.line(look)
-			}
+			m.look(p, hand)
 		}
 	case settled(t):
 		m.outcome(p, t)
@@ -217,9 +215,7 @@ func (m *maker) wait(p *page, t run.Task, hand *action.Hand) string {
 		if len(hand.Looks) > 0 {
 			p.comment("To look:")
 			m.values(p, t, hand.Looks)
-			for _, look := range hand.Looks {
-				p.line(m.calm(look))
-			}
+			m.look(p, hand)
 		}
 	} else if t.Ref != "" {
 		m.plain(p, t)
@@ -227,12 +223,11 @@ func (m *maker) wait(p *page, t run.Task, hand *action.Hand) string {
 	return "Is it so: " + t.Until + "?"
 }
 
-// calm lets a script go on after a command that only looks.
-func (m *maker) calm(look string) string {
-	if m.o.Script {
-		return look + " || true"
+// look writes the commands that show whether it is done. That there is nothing ends no shell.
+func (m *maker) look(p *page, hand *action.Hand) {
+	for _, look := range hand.Looks {
+		p.line(look + " || true")
 	}
-	return look
 }
 
 // do writes how an action is performed. What it returns is asked where nobody could write how.
@@ -259,9 +254,7 @@ func (m *maker) do(p *page, t run.Task, hand *action.Hand) string {
 	if doubt {
 		p.comment("Look first whether it happened:")
 		m.values(p, t, hand.Looks)
-		for _, look := range hand.Looks {
-			p.line(m.calm(look))
-		}
+		m.look(p, hand)
 	} else if len(hand.Looks) > 0 {
 		p.comment("To see whether it is done:")
 		for _, look := range hand.Looks {
@@ -386,8 +379,10 @@ func (m *maker) sets(p *page, names []string, sure bool) {
 // file makes a file that commands read.
 func (m *maker) file(p *page, f action.HandFile) {
 	target := `"$here/` + f.Name + `"`
+	// Names are made plain, so that two may have become one.
+	taken := slices.ContainsFunc(m.files, func(other action.HandFile) bool { return other.Name == f.Name && other != f })
 	switch {
-	case f.Digest == "" && (m.rest.Marks.In(f.Text) || !m.o.Script && (m.o.Inline < 0 || len(f.Text) <= m.o.Inline)):
+	case f.Digest == "" && (taken || m.rest.Marks.In(f.Text) || !m.o.Script && (m.o.Inline < 0 || len(f.Text) <= m.o.Inline)):
 		p.line("printf %s " + m.rest.Marks.Word(f.Text) + " > " + target)
 	case m.o.Files != "":
 		digest := f.Digest
@@ -396,8 +391,10 @@ func (m *maker) file(p *page, f action.HandFile) {
 		}
 		p.comment("%s (%d bytes, %s) is written by: %s", f.Name, f.Size, digest, m.o.Files)
 		p.line("test -e " + target)
-		m.files = append(m.files, f)
+		fallthrough
 	default:
-		m.files = append(m.files, f)
+		if !slices.Contains(m.files, f) {
+			m.files = append(m.files, f)
+		}
 	}
 }

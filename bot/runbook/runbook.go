@@ -174,9 +174,17 @@ func (m *maker) end(open int) string {
 		return ""
 	}
 	p.comment("When Slipway is back, it goes on with this run at once, and looks first whether what it is about to do is done.")
-	p.comment("If you made the tag or anything else otherwise than it would have, end this run, and have it take over what is there:")
-	p.comment("  release abort %s --reason \"done by hand\"", m.s.Name)
-	p.comment("  release adopt VERSION")
+	// Only the process that a family is named after can be begun by taking over what is there.
+	family, _, _ := strings.Cut(m.s.Name, "/")
+	if m.p.Name == family {
+		p.comment("If you made the tag or anything else otherwise than it would have, end this run, and have it take over what is there:")
+	} else {
+		p.comment("If you made anything otherwise than it would have, end this run:")
+	}
+	p.comment("  %s abort %s --reason \"done by hand\"", family, m.s.Name)
+	if m.p.Name == family {
+		p.comment("  %s adopt VERSION", family)
+	}
 	if m.o.Script {
 		p.line("say 'All steps are done.'")
 	}

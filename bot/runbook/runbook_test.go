@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,10 @@ steps:
   first: {doc: "Make it", do: t.make@1, with: {v: "${inputs.what}"}}
   second: {do: t.make@1, with: {v: "${inputs.what} and ${steps.first.r}", n: "${steps.first.n}"}, needs: [first]}
   chosen: {do: t.make@1, with: {v: "${steps.first.r == 'x' ? 'a' : 'b'}"}, needs: [first]}
+  lower: {do: t.make@1, with: {v: "${steps.first.r.lowerAscii()}"}, needs: [first]}
+  joined: {do: t.make@1, with: {v: "${steps.first.list.join(',')}"}, needs: [first]}
+  lined: {do: t.make@1, with: {v: "${lines(steps.first.r)[0]}"}, needs: [first]}
+  replaced: {do: t.make@1, with: {v: "${steps.first.r.replace('v', '')}"}, needs: [first]}
   maybe: {do: t.make@1, with: {v: "m"}, when: "steps.first.n > 3", needs: [first]}
   never: {do: t.make@1, with: {v: "m"}, when: "inputs.what == ''", needs: [first]}
   after: {do: t.make@1, with: {v: "${steps.?never.?r.orValue('none')}"}, needs: [never]}
@@ -83,9 +88,13 @@ func TestWhatIsNotKnownIsAVariable(t *testing.T) {
 	p, s, w := started(t, "it")
 	b := Make(p, s, w, Options{Inline: -1})
 	for step, wants := range map[string][]string{
-		"first":       {"UNDER WAY: it may have happened", "Slipway does this when it is started again", "Look first", "first_r=it"},
+		"first":       {"UNDER WAY: it may have happened", "Slipway does this when it is started again", "Look first", "printf %s it || true\n", "first_r=it"},
 		"second":      {`printf %s 'it and '"$first_r" >`, `second_r='it and '"$first_r"`, "NOT TWICE"},
 		"chosen":      {`# chosen_in_v is the v of chosen: $ {steps.first.r == 'x' ? 'a' : 'b'}`, `: "${chosen_in_v:?`, `chosen_r="$chosen_in_v"`},
+		"lower":       {`lower_r="$lower_in_v"`},
+		"joined":      {`joined_r="$joined_in_v"`},
+		"lined":       {`lined_r="$lined_in_v"`},
+		"replaced":    {`replaced_r="$replaced_in_v"`},
 		"maybe":       {"Only if: steps.first.n > 3"},
 		"never":       {"Not needed."},
 		"after":       {"after_r=none"},
@@ -124,6 +133,14 @@ func TestWhatIsDoneIsTold(t *testing.T) {
 	if text := part(t, b, "list[x]/one"); strings.Contains(text, "Once for each") {
 		t.Errorf("list:\n%s", text)
 	}
+	if text := b.Text(); !strings.Contains(text, "#   small abort small/it --reason") || !strings.Contains(text, "#   small adopt VERSION") {
+		t.Error(text)
+	}
+	other := *p // such as the undo of a release, which nothing adopts
+	other.Name = "small-undo"
+	if text := Make(&other, s, w, Options{Inline: -1}).Text(); !strings.Contains(text, "#   small abort small/it --reason") || strings.Contains(text, "adopt VERSION") {
+		t.Error(text)
+	}
 	ended := *s
 	ended.Status, ended.Outcome = run.RunEnded, "aborted"
 	if text := Make(p, &ended, w, Options{}).Text(); !strings.Contains(text, "It has ended: aborted") || strings.Contains(text, "\ncp ") || strings.Contains(text, "release adopt") {
@@ -133,6 +150,20 @@ func TestWhatIsDoneIsTold(t *testing.T) {
 	ended.Undo = []run.UndoItem{{Step: "first", Did: "t.make@1"}}
 	if text := Make(p, &ended, w, Options{}).Text(); !strings.Contains(text, "t.make@1 of first") || strings.Contains(text, "\ncp ") {
 		t.Error(text)
+	}
+}
+
+// Two elements whose keys differ in nothing but what a file name cannot have do not read each other's files.
+func TestElementsHaveTheirOwnFiles(t *testing.T) {
+	p, s, w := started(t, "it")
+	for key := range s.Effects {
+		s = run.Decide(p, s, run.Result{Key: key, Outcome: run.OK, Output: []byte(`{"r":"made","n":4,"list":["x y","x_y"]}`)}, w).After
+	}
+	b := Make(p, s, w, Options{Script: true})
+	first, second := part(t, b, "list[x y]/one"), part(t, b, "list[x_y]/one")
+	file := action.HandFile{Name: "list.x_y/one/given", Text: "x y", Size: 3}
+	if !slices.Contains(b.Files, file) || strings.Contains(first, `> "$here/list.x_y/one/given"`) || !strings.Contains(second, `printf %s x_y > "$here/list.x_y/one/given"`) {
+		t.Errorf("%v\n%s\n%s", b.Files, first, second)
 	}
 }
 

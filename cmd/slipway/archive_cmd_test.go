@@ -32,7 +32,7 @@ archives:
     address: https://deb.example/harbour
     keys: [%s]
     public_keys: [key.asc]
-    keyring: {sources: [stable]}
+    keyring: {sources: [stable], publish: true}
     suites:
       stable: {architectures: [amd64, arm64], contents: true, history: 3, staged_for: 20d}
       testing: {architectures: [amd64], valid_for: 7d}

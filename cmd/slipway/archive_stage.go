@@ -39,10 +39,15 @@ func (a *archiveStage) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	folder := folderOf(a.Files)
+	made, err := os.MkdirTemp("", "slipway-stage-")
+	if err != nil {
+		return errs.E("archive.stage", errs.Unavailable, fmt.Errorf("a temporary folder cannot be made: %w", err)).Hint("make room in %s", os.TempDir())
+	}
+	defer os.RemoveAll(made)
+	folder := folders{packages: a.Files, made: made}
 	in := aptrepo.StageIn{Archive: which.name, Suites: a.Suites, Kind: a.Kind, Source: a.Source, Version: a.Version, From: a.From, Backward: a.Backward}
 	if a.Kind == "add" {
-		if in.Files, err = folder.artifacts(); err != nil {
+		if in.Files, err = artifactsIn(folder.packages); err != nil {
 			return err
 		}
 	}
@@ -83,22 +88,24 @@ func (a *archiveStage) Run(ctx context.Context, c *cli) error {
 	return nil
 }
 
-// folderOf is a folder as a store of bodies that reads alone.
-type folderOf string
+// folders are a store of bodies: packages are read where they are, and what the archive adds to them,
+// such as the package with its keys, is kept as long as this goes on.
+type folders struct{ packages, made string }
 
-func (f folderOf) artifacts() (out []aptrepo.Artifact, err error) {
-	if f == "" {
+// artifactsIn are the files of a folder.
+func artifactsIn(dir string) (out []aptrepo.Artifact, err error) {
+	if dir == "" {
 		return nil, errs.E("archive.stage", errs.Invalid, errors.New("no folder is named")).Hint("give --files with the folder of the packages")
 	}
-	list, err := os.ReadDir(string(f))
+	list, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, errs.E("archive.stage", errs.NotFound, fmt.Errorf("the folder %s cannot be read", string(f))).Hint("give --files with the folder of the packages")
+		return nil, errs.E("archive.stage", errs.NotFound, fmt.Errorf("the folder %s cannot be read", dir)).Hint("give --files with the folder of the packages")
 	}
 	for _, e := range list {
 		if !e.Type().IsRegular() {
 			continue
 		}
-		digest, size, err := digestOfFile(filepath.Join(string(f), e.Name()))
+		digest, size, err := digestOfFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -108,24 +115,37 @@ func (f folderOf) artifacts() (out []aptrepo.Artifact, err error) {
 }
 
 // Open finds a file by its digest.
-func (f folderOf) Open(_ context.Context, digest string) (*os.File, int64, error) {
-	all, err := f.artifacts()
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, one := range all {
-		if one.Digest == digest {
-			file, err := os.Open(filepath.Join(string(f), one.Name))
-			return file, int64(one.Size), err
+func (f folders) Open(_ context.Context, digest string) (*os.File, int64, error) {
+	for _, dir := range []string{f.made, f.packages} {
+		all, err := artifactsIn(dir)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, one := range all {
+			if one.Digest == digest {
+				file, err := os.Open(filepath.Join(dir, one.Name))
+				return file, int64(one.Size), err
+			}
 		}
 	}
-	return nil, 0, errs.E("archive.stage", errs.NotFound, fmt.Errorf("%s has no file %s any more", string(f), strings.TrimPrefix(digest, "sha256:"))).
+	return nil, 0, errs.E("archive.stage", errs.NotFound, fmt.Errorf("%s has no file %s any more", f.packages, strings.TrimPrefix(digest, "sha256:"))).
 		Hint("leave the folder as it is while this goes on")
 }
 
-// PutFrom refuses: nothing is kept here.
-func (f folderOf) PutFrom(context.Context, io.Reader, int64) (string, int64, error) {
-	return "", 0, errs.E("archive.stage", errs.Denied, errors.New("nothing is kept here"))
+// PutFrom keeps what the archive made.
+func (f folders) PutFrom(_ context.Context, r io.Reader, limit int64) (string, int64, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("it has more than %d bytes", limit)
+	}
+	digest := action.DigestOf(data)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(f.made, strings.TrimPrefix(digest, "sha256:")), data, 0o600)
+	}
+	if err != nil {
+		return "", 0, errs.E("archive.stage", errs.Unavailable, fmt.Errorf("what the archive adds cannot be kept: %w", err)).Hint("make room in %s", f.made)
+	}
+	return digest, int64(len(data)), nil
 }
 
 func digestOfFile(path string) (string, int64, error) {

@@ -152,6 +152,11 @@ func badArchives(fingerprint string) []badConfig {
 		{name: "unknown suite", old: "    suites: [stable] ", new: "    suites: [stabel] "},
 		{name: "unknown suite of every day", old: "daily_suites: [daily]", new: "daily_suites: [dayly]"},
 		{name: "suite of releases for every day", old: "daily_suites: [daily]", new: "daily_suites: [stable]"},
+		{name: "suite of another project's releases for every day", old: "\nprojects:\n", new: `
+projects:
+  tide: {remote: git@git.harbour.example:tide.git, tagger: Tide <tide@harbour.example>, release_key: ` + fingerprint + `, public_key: release-key.asc,
+    channel: releases, mail_to: [announce@lists.harbour.example], ci: [make], archive: harbour, suites: [daily]}
+`},
 		{name: "unknown builder", old: "with: dpkg-buildpackage", new: "with: pbuilder"},
 		{name: "sbuild without a chroot", old: "with: dpkg-buildpackage", new: "with: sbuild"},
 		{name: "chroot without sbuild", old: "      # chroot:", new: "      chroot:"},

@@ -47,13 +47,9 @@ func (r rawProject) fillArchive(profile action.Values, archives map[string]archi
 		}
 		architectures = append(architectures, s.Architectures...)
 	}
-	// Daily builds go out without a gate: they must not reach those who get releases.
 	for _, name := range r.DailySuites {
 		if _, ok := a.suite(name); !ok {
 			return invalid(fmt.Sprintf("daily_suites has %q, which the archive %s does not have", name, r.Archive), suggest(name, slices.Values(names)))
-		}
-		if slices.Contains(r.Suites, name) {
-			return invalid(fmt.Sprintf("daily_suites and suites both have %q", name), "give daily builds a suite of their own")
 		}
 	}
 	slices.Sort(architectures)
@@ -67,6 +63,26 @@ func (r rawProject) fillArchive(profile action.Values, archives map[string]archi
 	profile["archive"], profile["archive_address"], profile["archive_keys"] = a.Name, a.Address, texts(a.Keys)
 	profile["suites"], profile["daily_suites"] = texts(r.Suites), texts(r.DailySuites)
 	profile["architectures"], profile["build"] = texts(slices.Compact(architectures)), texts(build)
+	return nil
+}
+
+// dailyApart checks that no project's daily builds go where any project's releases go. Daily builds go
+// out without a gate: they must not reach those who get releases.
+func (r rawConfig) dailyApart() error {
+	releases := map[[2]string]string{} // archive and suite → project
+	names := slices.Sorted(maps.Keys(r.Projects))
+	for _, name := range names {
+		for _, suite := range r.Projects[name].Suites {
+			releases[[2]string{r.Projects[name].Archive, suite}] = name
+		}
+	}
+	for _, name := range names {
+		for _, suite := range r.Projects[name].DailySuites {
+			if other, ok := releases[[2]string{r.Projects[name].Archive, suite}]; ok {
+				return invalid(fmt.Sprintf("projects: %s: daily_suites has %q, where the releases of %s go", name, suite, other), "give daily builds a suite of their own")
+			}
+		}
+	}
 	return nil
 }
 

@@ -72,7 +72,7 @@ func (r rawConfig) validProjects(dir string, c *config) error {
 	if len(c.Projects) == 0 {
 		return invalid("projects: names none", "add the project that is to be released")
 	}
-	return nil
+	return r.dailyApart()
 }
 
 func (r rawProject) valid(name, dir string, archives map[string]archiveConfig) (project, error) {

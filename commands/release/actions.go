@@ -35,7 +35,7 @@ func Bind(now func() time.Time) ([]action.Bound, error) {
 		Doc: "Reads which version of the package is meant."}, pure[PackageVersionIn, PackageVersionOut](packageVersion)))
 	add(action.Of(action.Contract{Name: "release.really", Version: 1, Policy: action.Read,
 		Doc: "Chooses the version under which an earlier content replaces a bad one."}, pure[ReallyIn, ReallyOut](chooseReally)))
-	add(action.Of(action.Contract{Name: "release.daily", Version: 1, Policy: action.Read,
+	add(action.Of(action.Contract{Name: "release.daily", Version: 1, Policy: action.Read, Classes: []string{"exists"},
 		Doc: "Counts the version of a daily build from the last release."}, pure[DailyIn, DailyOut](chooseDaily)))
 	add(action.Of(action.Contract{Name: "release.withdrawal", Version: 1, Policy: action.Read, Classes: []string{"exists"},
 		Doc: "Writes the mail that tells clients of a version that went, and what they must do."}, pure[WithdrawalIn, WithdrawalOut](writeWithdrawal)))

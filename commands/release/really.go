@@ -185,6 +185,7 @@ type DailyOut struct {
 	Version string `cel:"version" json:"version" doc:"of the package: 2019.01+13-1, above the release and below the next one"`
 }
 
+// chooseDaily counts. Errors: Exists when nothing was committed since the release; Invalid.
 func chooseDaily(in DailyIn) (DailyOut, error) {
 	const op = "release.daily"
 	scheme, err := ParseScheme(in.Scheme)
@@ -200,11 +201,11 @@ func chooseDaily(in DailyIn) (DailyOut, error) {
 		return DailyOut{}, err
 	}
 	if in.Commits < 0 {
-		return DailyOut{}, errs.E(op, errs.Invalid, fmt.Errorf("%d commits cannot be counted", in.Commits)).Hint("give 0 or more")
+		return DailyOut{}, errs.E(op, errs.Invalid, fmt.Errorf("%d commits cannot be counted", in.Commits)).Hint("give 1 or more")
 	}
-	upstream := v.Upstream()
-	if in.Commits > 0 {
-		upstream += "+" + strconv.Itoa(in.Commits)
+	if in.Commits == 0 { // its version would be that of the release, which somebody approved
+		return DailyOut{}, errs.E(op, errs.Exists, fmt.Errorf("nothing was committed since %s", v)).
+			Hint("the next commit is built; until then there is only the release")
 	}
-	return DailyOut{Version: version.Version{Upstream: upstream, Revision: "1"}.String()}, nil
+	return DailyOut{Version: version.Version{Upstream: v.Upstream() + "+" + strconv.Itoa(in.Commits), Revision: "1"}.String()}, nil
 }

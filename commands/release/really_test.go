@@ -1,6 +1,7 @@
 package release
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -139,7 +140,7 @@ func TestDailyVersionsLieBetweenReleases(t *testing.T) {
 		t.Errorf("%+v, %v", out, err)
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(0, 100_000).Draw(t, "commits")
+		n := rapid.IntRange(1, 100_000).Draw(t, "commits")
 		today, err1 := chooseDaily(DailyIn{Scheme: "calendar", Last: "2026.07", Commits: n})
 		next, err2 := chooseDaily(DailyIn{Scheme: "calendar", Last: "2026.07", Commits: n + 1})
 		if err1 != nil || err2 != nil || version.Compare(today.Version, next.Version) >= 0 {
@@ -151,6 +152,9 @@ func TestDailyVersionsLieBetweenReleases(t *testing.T) {
 			}
 		}
 	})
+	if out, err := chooseDaily(DailyIn{Scheme: "calendar", Last: "2026.07"}); !errs.Is(err, errs.Exists) {
+		t.Errorf("without a commit it gives the release's own %+v, %v", out, err)
+	}
 	for _, in := range []DailyIn{{Scheme: "calendar"}, {Scheme: "calendar", Last: "2026.07", Commits: -1}, {Scheme: "calendar", Last: "nightly"}} {
 		if out, err := chooseDaily(in); err == nil || errs.HintOf(err) == "" {
 			t.Errorf("%+v gives %+v, %v", in, out, err)
@@ -176,5 +180,19 @@ func TestTheTagOfAPackage(t *testing.T) {
 		if got := PackagingTag(version); got != want {
 			t.Errorf("the tag of %s is %s, want %s", version, got, want)
 		}
+	}
+}
+
+// A version that goes from one suite, and later from another, is two mails: an id that is in the
+// archive of a list already is taken for sent.
+func TestEachWithdrawalHasAMailOfItsOwn(t *testing.T) {
+	in := WithdrawalIn{Project: "lava", Version: "2019.02-1", Suites: []string{"stable"}, Packages: []string{"lava"}, Previous: "2019.01-1", Reason: "it loses jobs",
+		Lists: []string{"announce@lists.example.org"}, Run: "release/lava/undo-2019.02"}
+	first, err1 := writeWithdrawal(in)
+	again, err2 := writeWithdrawal(in)
+	in.Suites = []string{"proposed"}
+	other, err3 := writeWithdrawal(in)
+	if err := errors.Join(err1, err2, err3); err != nil || first.MessageID != again.MessageID || first.MessageID == other.MessageID {
+		t.Errorf("%s, %s and %s, %v", first.MessageID, again.MessageID, other.MessageID, err)
 	}
 }

@@ -20,7 +20,7 @@ type WithdrawalIn struct {
 	Replacement string   `cel:"replacement" json:"replacement" doc:"higher version with the earlier content; empty: the archive goes back"`
 	Reason      string   `cel:"reason" json:"reason" doc:"why it goes, in words"`
 	Lists       []string `cel:"lists" json:"lists" doc:"mailing lists; the first one is in the Message-ID"`
-	Run         string   `cel:"run" json:"run" doc:"name of the run, for the Message-ID"`
+	Run         string   `cel:"run" json:"run" doc:"name of the run; with the text it makes the Message-ID"`
 }
 type WithdrawalOut struct {
 	Subject   string `cel:"subject" json:"subject" doc:"of the correction"`
@@ -74,10 +74,12 @@ func writeWithdrawal(in WithdrawalIn) (WithdrawalOut, error) {
 		b.WriteString(strings.Join(wanted, " \\\n") + "\n")
 	}
 	out.Body = b.String()
-	if out.MessageID, err = MessageID(list.Address, in.Project, in.Version, in.Run); err != nil {
+	out.Digest = action.DigestOf([]byte(out.Subject + "\n\n" + out.Body))
+	// A version may go twice under one name of a run, such as from another suite. A mail with the id of
+	// the first would be taken for sent.
+	if out.MessageID, err = MessageID(list.Address, in.Project, in.Version, in.Run+" "+out.Digest); err != nil {
 		return WithdrawalOut{}, err
 	}
-	out.Digest = action.DigestOf([]byte(out.Subject + "\n\n" + out.Body))
 	return out, nil
 }
 

@@ -112,7 +112,7 @@ func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command
 	case "history":
 		return a.history(ctx, id, c.Options["from"])
 	case "runbook":
-		return runbookOf(p, state, w, c.Options["from"]), nil
+		return runbookOf(p, state, w, c.Family, c.Options["from"]), nil
 	case "undo-plan":
 		return undoPlan(state), nil
 	}

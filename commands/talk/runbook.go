@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/playbook"
 	"slipway/bot/run"
 	"slipway/bot/runbook"
@@ -18,8 +20,9 @@ const (
 
 // runbookOf answers with as many steps of a runbook as fit, from the part numbered from on, and says
 // how to see the next ones. Without from, those that are done are told by their names alone.
-func runbookOf(p *playbook.Playbook, s *run.State, w run.World, from string) string {
-	files := "slipway runbook " + s.Name + " --files FOLDER, where Slipway ran"
+func runbookOf(p *playbook.Playbook, s *run.State, w run.World, family, from string) string {
+	name := action.Quote(card.Clean(s.Name))
+	files := "slipway runbook " + name + " --files FOLDER, where Slipway ran"
 	book := runbook.Make(p, s, w, runbook.Options{Inline: runbookInline, Files: files})
 	first, _ := strconv.Atoi(from) // the grammar takes nothing else
 	var b strings.Builder
@@ -36,22 +39,28 @@ func runbookOf(p *playbook.Playbook, s *run.State, w run.World, from string) str
 		}
 		text := "\n" + part.Text
 		if from == "" && len(done) > 0 {
-			text = "\n# Done or not needed: " + strings.Join(done, ", ") + "\n" + text
+			text = remark("Done or not needed: %s", strings.Join(done, ", ")) + text
 		}
 		if len(text) > runbookMost {
-			text = fmt.Sprintf("\n# %d. %s: it is too long for an answer. See it with: %s\n", at, part.Step, files)
+			text = remark("%d. %s: it is too long for an answer. See it with: %s", at, part.Step, files)
 		}
 		if b.Len()+len(text) > runbookMost {
-			return strings.TrimLeft(b.String(), "\n") + fmt.Sprintf("\n# There is more: release runbook %s --from %d", s.Name, at)
+			return strings.TrimLeft(b.String()+strings.TrimRight(remark("There is more: %s runbook %s --from %d", family, name, at), "\n"), "\n")
 		}
 		b.WriteString(text)
 		done = nil
 	}
 	if len(done) > 0 {
-		b.WriteString("\n# Done or not needed: " + strings.Join(done, ", ") + "\n")
+		b.WriteString(remark("Done or not needed: %s", strings.Join(done, ", ")))
 	}
 	if first > len(book.Parts) {
 		return fmt.Sprintf("it has %d steps", len(book.Parts))
 	}
 	return strings.TrimLeft(b.String()+"\n"+book.End, "\n")
+}
+
+// remark is a comment of one line after an empty one. Names of runs and steps may hold what people
+// wrote: a shell that an answer is pasted into must find nothing to run in it.
+func remark(format string, args ...any) string {
+	return "\n# " + strings.NewReplacer("$(", "$ (", "${", "$ {", "`", "'").Replace(card.Clean(fmt.Sprintf(format, args...))) + "\n"
 }

@@ -283,3 +283,25 @@ func TestARunbookIsAnswered(t *testing.T) {
 		t.Errorf("from after the end: %s", got)
 	}
 }
+
+// Whatever the name of a run is, it stands in comments alone.
+func TestARunbookIsSafeToPaste(t *testing.T) {
+	w := newWorld(t)
+	_, list := contracts(t)
+	hostile := strings.NewReplacer("/${inputs.version}\"", "/${inputs.version}\\ntouch pwned $(touch pwned)\"", "What is new?", strings.Repeat("What is new? ", 700)).Replace(releaseYAML)
+	w.books["release"] = check(t, hostile, list)
+	w.say("ada", "release 2019.01")
+	runs, err := w.e.Runs(t.Context(), engine.Filter{Person: "ada"})
+	if err != nil || len(runs) != 1 || !strings.Contains(runs[0].Name, "\n") {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	got := w.say("ada", "release runbook "+runs[0].ID)
+	if !strings.Contains(got, "it is too long for an answer. See it with: slipway runbook 'release/") {
+		t.Fatal(got)
+	}
+	for line := range strings.SplitSeq(got, "\n") {
+		if strings.Contains(line, "touch") && (!strings.HasPrefix(line, "#") || strings.Contains(line, "$(touch")) {
+			t.Errorf("a shell runs this: %s", line)
+		}
+	}
+}

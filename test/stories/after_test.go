@@ -142,9 +142,15 @@ func TestRefresh(t *testing.T) {
 func TestDaily(t *testing.T) {
 	archiveStory(t, func(t *testing.T, w *world) {
 		w.Publish("2019.01")
-		w.out.remote.commit("master", w.out.remote.tip(), "Light the lamps", "dora@example.org")
 		w.triggers = []string{"release-daily"}
 		w.Restart()
+		starts := w.out.ci.starts
+		w.Pass(day)
+		w.WantRun("release/lava/daily", run.RunEnded, "refused")
+		if wants(t, w.why("release/lava/daily", ""), "nothing was committed since 2019.01"); w.out.ci.starts != starts {
+			t.Fatal("the release itself was built as a daily build")
+		}
+		w.out.remote.commit("master", w.out.remote.tip(), "Light the lamps", "dora@example.org")
 		tip, built := w.out.remote.tip(), w.out.ci.starts
 		w.Pass(day)
 		if n := len(w.SignArchive()); n != 1 {
