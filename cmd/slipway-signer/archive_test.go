@@ -249,6 +249,16 @@ func TestRollbackNeedsThePolicyAndAPerson(t *testing.T) {
 	r := w.wish(releaseAt("stable", w.now, "b"))
 	r.Rollback = true
 	w.wantSigned(w.offerRelease(r))
+
+	// What goes back beside newer packages of others was never signed as it is: it is a rollback all
+	// the same, for the policy and for the person.
+	w.now = w.now.Add(time.Hour)
+	among := w.wish(releaseAt("stable", w.now, "c"))
+	among.Rollback = true
+	rule.Rollback = rollbackNever
+	w.wantRefused(w.offerRelease(among), "never signs that")
+	rule.Rollback, rule.Unattended = rollbackAsk, []string{"stable"}
+	w.wantRefused(w.offerRelease(among), "only when a person")
 }
 
 // Attack case 40 for suites: the fence is raised while the signer is at the first of two.

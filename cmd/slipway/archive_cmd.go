@@ -97,7 +97,7 @@ func (o opened) generation(suite, text string) (aptrepo.Generation, error) {
 		if i := at(all[now].Parent); i >= 0 {
 			return all[i], nil
 		}
-		return aptrepo.Generation{}, errs.E("archive", errs.NotFound, fmt.Errorf("suite %s remembers nothing from before %s", suite, all[now].ID)).Hint("history: of the suite says how much stays")
+		return aptrepo.Generation{}, errs.E("archive", errs.NotFound, fmt.Errorf("suite %s remembers nothing from before %s", suite, all[now].ID)).Hint("history: of the suite in slipway.yaml says how many earlier publications stay")
 	}
 	for _, g := range all {
 		if g.ID == text {

@@ -73,7 +73,8 @@ type past struct {
 	Current    bool           `json:"current"`
 	Staged     bool           `json:"staged"`
 	Run        string         `json:"run,omitempty"`
-	Base       string         `json:"base,omitempty"` // whose content it took, after a rollback
+	Base       string         `json:"base,omitempty"`    // whose content it took, after a rollback
+	Sources    []string       `json:"sources,omitempty"` // whose alone; none: that of all
 	Changes    []aptrepo.Move `json:"changes"`
 }
 
@@ -94,7 +95,7 @@ func (h *archiveHistory) Run(c *cli) error {
 	for _, g := range slices.Backward(all) {
 		p := past{Generation: g.ID, Date: moment(g.Date), Published: moment(g.Published), Current: g.Current, Staged: g.Staged, Run: g.Run, Changes: []aptrepo.Move{}}
 		if g.Base != g.Parent {
-			p.Base = g.Base
+			p.Base, p.Sources = g.Base, g.Sources
 		}
 		if tells {
 			if moves, err := teller.Moves(h.Suite, g.ID); err == nil { // what is lost of the past is no reason to hide the rest
@@ -130,7 +131,7 @@ func (p past) words() string {
 	var all []string
 	switch {
 	case p.Base != "":
-		all = append(all, "back to "+p.Base)
+		all = append(all, strings.TrimSpace(strings.Join(p.Sources, ", ")+" back to "+p.Base))
 	case len(p.Changes) == 0:
 		all = append(all, "the same")
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -138,6 +139,7 @@ func PackagingTag(v string) string {
 type ReallyIn struct {
 	Bad    string   `cel:"bad" json:"bad" doc:"version of the package that is to go"`
 	Good   string   `cel:"good" json:"good" doc:"version of the package whose content comes back"`
+	Before []string `cel:"before,optional" json:"before,omitempty" doc:"what each of the suites offered before; they get one content, so it must have been one version"`
 	Scheme string   `cel:"scheme" json:"scheme"`
 	Tags   []string `cel:"tags" json:"tags" doc:"release tags that exist"`
 }
@@ -151,6 +153,9 @@ func chooseReally(in ReallyIn) (ReallyOut, error) {
 	if in.Good == "" {
 		return ReallyOut{}, errs.E(op, errs.Invalid, errors.New("the archive remembers nothing from before")).
 			Hint("release the content that you want under a higher version")
+	}
+	if err := oneBefore(in.Before); err != nil {
+		return ReallyOut{}, err
 	}
 	scheme, err := ParseScheme(in.Scheme)
 	if err != nil {
@@ -173,6 +178,22 @@ func chooseReally(in ReallyIn) (ReallyOut, error) {
 	}
 	return ReallyOut{}, errs.E(op, errs.NotFound, fmt.Errorf("no tag is that of %s, whose content should come back", good)).
 		Hint("push the tag of that release, then retry")
+}
+
+// oneBefore refuses suites that offered different versions: none of them would have the content of
+// the other back.
+func oneBefore(all []string) error {
+	versions := slices.Compact(slices.Sorted(slices.Values(all)))
+	if len(versions) < 2 {
+		return nil
+	}
+	for i, v := range versions {
+		if v == "" {
+			versions[i] = "nothing"
+		}
+	}
+	return errs.E("release.really", errs.Invalid, fmt.Errorf("the suites did not offer one version before: %s", andList(versions))).
+		Hint("abort this run, then undo it in one suite after the other: add suite=NAME")
 }
 
 // DailyIn and DailyOut are those of release.daily@1.

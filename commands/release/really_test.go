@@ -102,7 +102,16 @@ func TestReallyFindsTheTagOfTheContent(t *testing.T) {
 	if err != nil || out.Version != "2019.02+really2018.11-1" || out.Tag != "2018.11" {
 		t.Errorf("%+v, %v", out, err)
 	}
-	in.Tags = []string{"2018.12"}
+	in.Before = []string{in.Good, in.Good}
+	if _, err := chooseReally(in); err != nil {
+		t.Errorf("two suites that offered the same: %v", err)
+	}
+	in.Before = []string{in.Good, "", "2018.10-1"}
+	if _, err := chooseReally(in); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), "nothing, 2018.10-1 and 2018.12+really2018.11-1") ||
+		!strings.Contains(errs.HintOf(err), "suite=") {
+		t.Errorf("suites that offered different versions: %v (%s)", err, errs.HintOf(err))
+	}
+	in.Before, in.Tags = nil, []string{"2018.12"}
 	if _, err := chooseReally(in); !errs.Is(err, errs.NotFound) || errs.HintOf(err) == "" {
 		t.Errorf("without its tag: %v", err)
 	}

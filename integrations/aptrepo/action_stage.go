@@ -24,7 +24,7 @@ type stage struct{ a *Actions }
 type StageIn struct {
 	Archive  string     `cel:"archive" json:"archive"`
 	Suites   []string   `cel:"suites" json:"suites"`
-	Kind     string     `cel:"kind" json:"kind" enum:"add,refresh,rollback,promote" doc:"add files; the same again with a new date; what was there before a version; packages of another suite"`
+	Kind     string     `cel:"kind" json:"kind" enum:"add,refresh,rollback,promote" doc:"add files; the same again with a new date; what was there of a source package before a version; packages of another suite"`
 	Files    []Artifact `cel:"files,optional" json:"files,omitempty" doc:"with add: .deb and .dsc files, and what those name"`
 	Source   string     `cel:"source,optional" json:"source,omitempty" doc:"with rollback and promote: the source package"`
 	Version  string     `cel:"version,optional" json:"version,omitempty" doc:"with rollback: the version that goes; with promote: the one that comes"`
@@ -160,7 +160,8 @@ func (s stage) change(ctx context.Context, c Configured, in StageIn, suite strin
 		if err != nil {
 			return Change{}, err
 		}
-		change.Base, change.Rollback = g.ID, true
+		// Others publish into the suite too: what they have there stays.
+		change.Base, change.Sources, change.Rollback = g.ID, []string{in.Source}, true
 	default:
 		return bad("it is add, refresh, rollback or promote", "the kind is %q", in.Kind)
 	}
@@ -169,7 +170,8 @@ func (s stage) change(ctx context.Context, c Configured, in StageIn, suite strin
 
 // before is the newest generation without that version of a source package that came before the
 // one which brought it, on the way back from what clients see: from a rollback the way goes on at
-// the generation whose content came back, so that what was rolled back is not found again.
+// the generation whose content came back, so that what was rolled back is not found again. What
+// came back of other source packages does not count.
 // Errors: NotFound.
 func before(p Place, suite, source, version string) (Generation, error) {
 	const op = "archive.stage"
@@ -182,7 +184,7 @@ func before(p Place, suite, source, version string) (Generation, error) {
 	}
 	brought := false
 	i := slices.IndexFunc(all, func(g Generation) bool { return g.Current })
-	for ; i >= 0; i = earlier(all, i) {
+	for ; i >= 0; i = earlier(all, i, source) {
 		built, err := p.Built(suite, all[i].ID, source)
 		if err != nil {
 			return Generation{}, err
@@ -201,10 +203,13 @@ func before(p Place, suite, source, version string) (Generation, error) {
 		Hint("publish a higher version with the earlier content instead")
 }
 
-// earlier is where the content of a generation came from, -1 when nothing is known. When that was
-// cleaned up it is the newest published one from before.
-func earlier(all []Generation, i int) int {
+// earlier is where a source package of a generation came from, -1 when nothing is known. When that
+// was cleaned up it is the newest published one from before.
+func earlier(all []Generation, i int, source string) int {
 	from := all[i].Base
+	if back := all[i].Sources; len(back) > 0 && !slices.Contains(back, source) {
+		from = all[i].Parent
+	}
 	if at := slices.IndexFunc(all[:i], func(g Generation) bool { return g.ID == from }); at >= 0 {
 		return at
 	}
@@ -264,14 +269,24 @@ type HistoryIn struct {
 	Suites  []string `cel:"suites" json:"suites"`
 	Source  string   `cel:"source" json:"source"`
 	Version string   `cel:"version" json:"version"`
+	Apart   []string `cel:"apart,optional" json:"apart,omitempty" doc:"suites that must not be among them, such as those it is to go to"`
+	Offered bool     `cel:"offered,optional" json:"offered,omitempty" doc:"true: it fails when none of the suites offers the version"`
 }
 
 // HistoryOut is where it is now, and what was before it.
 type HistoryOut struct {
-	Suites   []string `cel:"suites" json:"suites" doc:"those that offer the version now"`
-	Packages []string `cel:"packages" json:"packages" doc:"binary packages of that version"`
-	Previous string   `cel:"previous" json:"previous" doc:"version that they offered before; empty: none that is remembered"`
-	Before   []Offer  `cel:"before" json:"before" doc:"what each of those suites offered before, as far as it remembers"`
+	Suites   []string  `cel:"suites" json:"suites" doc:"those that offer the version now"`
+	Packages []string  `cel:"packages" json:"packages" doc:"binary packages of that version"`
+	Previous string    `cel:"previous" json:"previous" doc:"version that they offered before; empty: none that is remembered"`
+	Before   []Earlier `cel:"before" json:"before" doc:"what each of those suites offered before"`
+}
+
+// Earlier is what a suite offered of a source package before.
+type Earlier struct {
+	Suite    string   `cel:"suite" json:"suite"`
+	Known    bool     `cel:"known" json:"known" doc:"it remembers what was before"`
+	Version  string   `cel:"version" json:"version" doc:"empty: nothing, or nothing that is remembered"`
+	Packages []string `cel:"packages" json:"packages" doc:"binary packages of that version, or of the one that is there now"`
 }
 
 func (history) Probe(context.Context, action.Key, HistoryIn) (HistoryOut, bool, error) {
@@ -283,7 +298,13 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 	if err != nil {
 		return HistoryOut{}, err
 	}
-	out := HistoryOut{Suites: []string{}, Packages: []string{}, Before: []Offer{}}
+	for _, suite := range in.Suites {
+		if slices.Contains(in.Apart, suite) {
+			return HistoryOut{}, errs.E("archive.history", errs.Invalid, fmt.Errorf("%s is where it is to go, so it cannot come from there", suite)).
+				Hint("name the suite where it was tried")
+		}
+	}
+	out := HistoryOut{Suites: []string{}, Packages: []string{}, Before: []Earlier{}}
 	for _, suite := range in.Suites {
 		now, err := c.Place.Built(suite, "", in.Source)
 		if err != nil {
@@ -295,8 +316,10 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 		}
 		out.Suites = append(out.Suites, suite)
 		out.Packages = append(out.Packages, now[i].Packages...)
+		was := Earlier{Suite: suite, Packages: now[i].Packages}
 		g, err := before(c.Place, suite, in.Source, in.Version)
 		if errs.Is(err, errs.NotFound) {
+			out.Before = append(out.Before, was)
 			continue
 		}
 		if err != nil {
@@ -306,7 +329,7 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 		if err != nil {
 			return HistoryOut{}, err
 		}
-		was := Offer{Suite: suite, Packages: now[i].Packages}
+		was.Known = true
 		if len(earlier) > 0 {
 			was.Version, was.Packages = earlier[0].Version, earlier[0].Packages
 		}
@@ -314,6 +337,10 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 		if out.Previous == "" {
 			out.Previous = was.Version
 		}
+	}
+	if in.Offered && len(out.Suites) == 0 {
+		return HistoryOut{}, errs.E("archive.history", errs.NotFound, fmt.Errorf("%s has no %s %s", strings.Join(in.Suites, ", "), in.Source, in.Version)).
+			Hint("name a version that the suite has, or another suite")
 	}
 	slices.Sort(out.Packages)
 	out.Packages = slices.Compact(out.Packages)

@@ -22,6 +22,7 @@ type build struct {
 	suite         Suite
 	change        Change
 	current, base *tree // nil when there is none
+	back          *tree // where the sources of the change go back to, if there are any
 	sync          *pending
 	dir           string
 
@@ -101,6 +102,9 @@ func (b *build) wishes(arrivals []arrival) error {
 		}
 	}
 	if err := b.removals(); err != nil {
+		return err
+	}
+	if err := b.restore(); err != nil {
 		return err
 	}
 	return b.promotions()
@@ -211,7 +215,15 @@ func (b *build) plan(ctx context.Context) error {
 		b.moves = append(b.moves, ib.moves...)
 	}
 	b.moves = mergeMoves(b.moves)
-	return b.emptied()
+	if b.back == nil {
+		return b.emptied()
+	}
+	// An index of sources that came with what goes, goes with it.
+	before := b.back.indexes()
+	b.indexes = slices.DeleteFunc(b.indexes, func(ib *indexBuild) bool {
+		return ib.arch == sourceArch && ib.count == 0 && !slices.Contains(before, ib.index)
+	})
+	return b.judge()
 }
 
 func (b *build) planIndex(ib *indexBuild, r rules) (err error) {
@@ -280,6 +292,11 @@ func (b *build) planAgainstCurrent() error {
 		b.moves = append(b.moves, moves...)
 	}
 	b.moves = mergeMoves(b.moves)
+	return b.judge()
+}
+
+// judge refuses to go back where the change does not say that it does.
+func (b *build) judge() error {
 	if m, found := backwards(b.moves); found && !b.change.Rollback {
 		return b.refuse("say that this is a rollback; clients that have a higher version keep it", "%s would go back from %s to %s in %s", m.Name, m.From, m.To, b.suite.Name)
 	}
@@ -291,6 +308,9 @@ func (b *build) emptied() error {
 	for _, ib := range b.indexes {
 		if b.current == nil || ib.count > 0 || b.current.record.Counts[ib.dir()] == 0 {
 			continue
+		}
+		if b.back != nil && b.back.record.Counts[ib.dir()] == 0 {
+			continue // so it was, and its clients know it so
 		}
 		if what := "empty/" + ib.dir(); !b.allowed(what) {
 			return b.refuse("allow "+what+" by name if that is meant", "%s of %s has %d packages and would have none", ib.dir(), b.suite.Name, b.current.record.Counts[ib.dir()])

@@ -126,8 +126,10 @@ func (a *Actions) publishByHand(h *action.Hand) {
 		h.Run(`  esac`)
 		h.Run(`  [ "$before" != "$generation" ] || continue`)
 		h.Run(`  test "$before" = "$expected"`)
-	} else {
+	} else { // it was staged by hand: its own record tells where the suite was then
 		h.Run(`  [ "$before" != "$generation" ] || continue`)
+		h.Run(`  expected=$(sed -n 's/^{.*"parent":"\([^"]*\)".*$/\1/p' "$new/` + recordFile + `")`)
+		h.Run(`  test "$before" = "$expected"`)
 	}
 	keyring := keyringByHand(h, c)
 	h.Run(`  gpgv --keyring %s "$signed/InRelease" || exit 1`, keyring)

@@ -2,6 +2,7 @@ package aptrepo
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,11 @@ func (w *world) byHand(h *action.Hand, here string) (string, error) {
 // TestAnArchiveIsPublishedByHand turns clients with the commands of the runbook, and finds then what
 // archive.publish would have left.
 func TestAnArchiveIsPublishedByHand(t *testing.T) {
+	publishedByHand(t, false)
+	publishedByHand(t, true)
+}
+
+func publishedByHand(t *testing.T, byHandStage bool) {
 	w := newWorld(t, Options{})
 	first := w.publish(w.change(w.deb("hello", "1.0", "amd64")))
 	next := w.stage(w.change(w.deb("hello", "2.0", "amd64")))
@@ -72,7 +78,26 @@ func TestAnArchiveIsPublishedByHand(t *testing.T) {
 		t.Fatalf("it turned a suite that is not where it was:\n%s", out)
 	}
 	w.check("stable", first.ID)
-	in["current"] = []any{map[string]any{"suite": "stable", "generation": first.ID}}
+	// Staged by hand: what the suites were then is in no input, but in the stage itself.
+	delete(in, "current")
+	link := filepath.Join(w.a.Root(), "dists/stable")
+	moved := func(to string) {
+		t.Helper()
+		if err := errors.Join(os.Remove(link), os.Symlink("../generations/stable/"+to, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	moved("somewhere-else")
+	if out, err := w.byHand(hand(), here); err == nil {
+		t.Fatalf("it turned a suite that moved on since it was staged by hand:\n%s", out)
+	}
+	if at, err := os.Readlink(link); err != nil || filepath.Base(at) != "somewhere-else" {
+		t.Fatalf("the suite is at %s, %v", at, err)
+	}
+	moved(first.ID)
+	if !byHandStage {
+		in["current"] = []any{map[string]any{"suite": "stable", "generation": first.ID}}
+	}
 	// Good signatures of another Release: those of the state before were left in the folder.
 	a.Signatures = handed{w.served("stable/InRelease"), p.ReleaseGPG}
 	if out, err := w.byHand(hand(), here); err == nil {

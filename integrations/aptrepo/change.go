@@ -63,10 +63,13 @@ type Change struct {
 
 	// Base is the generation to start from, "" the current one. An earlier one makes a rollback:
 	// its content is published again under a new date, because clients ignore older dates.
-	Base   string
-	From   *Promotion
-	Add    []File
-	Remove []Ref
+	Base string
+	// Sources are the source packages that go back to Base, with all that was built from them;
+	// everything else stays as it is. None means that the whole suite goes back.
+	Sources []string
+	From    *Promotion
+	Add     []File
+	Remove  []Ref
 
 	// Rollback allows versions to go backwards. Clients do not downgrade by themselves.
 	Rollback bool
@@ -86,7 +89,11 @@ func (c Change) digest(s Suite) string {
 	for _, f := range c.Add {
 		files = append(files, file{path.Base(strings.ReplaceAll(f.Path, "\\", "/")), f.Component})
 	}
-	text, err := json.Marshal([]any{c.Suite, c.Base, c.From, files, c.Remove, c.Rollback, slices.Sorted(slices.Values(c.Allow)), s})
+	said := []any{c.Suite, c.Base, c.From, files, c.Remove, c.Rollback, slices.Sorted(slices.Values(c.Allow)), s}
+	if len(c.Sources) > 0 { // others keep the digest that their records have
+		said = append(said, slices.Sorted(slices.Values(c.Sources)))
+	}
+	text, err := json.Marshal(said)
 	if err != nil { // strings and numbers alone: always possible
 		panic(err)
 	}
@@ -116,9 +123,15 @@ func (c Change) check() error {
 		return bad("pass the time at which it is made", "the change has no date")
 	}
 	refs := slices.Clone(c.Remove)
+	for _, source := range c.Sources {
+		refs = append(refs, Ref{Name: source, Source: true})
+	}
+	if len(c.Sources) > 0 && (c.Base == "" || c.From != nil || len(c.Add)+len(c.Remove) > 0) {
+		return bad("name the generation in Base, and make other changes apart", "sources go back to an earlier generation, and nothing else changes with them")
+	}
 	if c.From != nil {
 		if c.From.Suite == c.Suite {
-			return bad("name another suite, or use Base to go back", "%s cannot promote packages to itself", c.Suite)
+			return bad("name another suite; to go back to an earlier content, undo the release", "%s cannot promote packages to itself", c.Suite)
 		}
 		if c.From.Generation != "" && !generationID(c.From.Generation) {
 			return bad("take one from the list of generations", "%q is no generation", c.From.Generation)

@@ -40,16 +40,18 @@ func served(dir, id, current string) bool {
 
 // record is the content of recordFile.
 type record struct {
-	ID     string         `json:"id"`
-	Suite  string         `json:"suite"`
-	Key    string         `json:"key"`
-	Run    string         `json:"run,omitempty"` // that asked for it
-	Change string         `json:"change"`        // digest of the change
-	Parent string         `json:"parent"`        // current when it was staged; "" for the first
-	Base   string         `json:"base"`          // where its content came from
-	Date   time.Time      `json:"date"`
-	Digest string         `json:"digest"` // of Release
-	Counts map[string]int `json:"counts"` // packages by index, such as main/binary-amd64
+	ID     string `json:"id"`
+	Suite  string `json:"suite"`
+	Key    string `json:"key"`
+	Run    string `json:"run,omitempty"` // that asked for it
+	Change string `json:"change"`        // digest of the change
+	Parent string `json:"parent"`        // current when it was staged; "" for the first
+	Base   string `json:"base"`          // where its content came from
+	// Those that came from there, when all else came from the parent.
+	Sources []string       `json:"sources,omitempty"`
+	Date    time.Time      `json:"date"`
+	Digest  string         `json:"digest"` // of Release
+	Counts  map[string]int `json:"counts"` // packages by index, such as main/binary-amd64
 }
 
 type publication struct {
@@ -67,6 +69,7 @@ type Generation struct {
 	Until     time.Time      // of the current one: when clients begin to refuse its Release; zero: never
 	Parent    string         // the one before it, "" for the first
 	Base      string         // whose content it started from; differs from Parent after a rollback
+	Sources   []string       // the source packages that went back to Base; all else is that of Parent; none: all is that of Base
 	Digest    string         // "sha256:" and the checksum of Release
 	Counts    map[string]int // packages by index, such as main/binary-amd64
 	Current   bool           // clients read it
@@ -133,7 +136,7 @@ func (a *Archive) generations(suite string) ([]Generation, error) {
 		if err != nil {
 			return nil, err
 		}
-		g := Generation{ID: id, Suite: suite, Run: r.Run, Date: r.Date, Parent: r.Parent, Base: r.Base, Digest: r.Digest,
+		g := Generation{ID: id, Suite: suite, Run: r.Run, Date: r.Date, Parent: r.Parent, Base: r.Base, Sources: r.Sources, Digest: r.Digest,
 			Counts: r.Counts, Current: id == current}
 		if dir := a.gen(suite, id); !served(dir, id, current) {
 			g.Staged = waiting || g.Parent == current

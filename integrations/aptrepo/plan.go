@@ -13,6 +13,8 @@ import (
 type wish struct {
 	add    []row
 	remove []string // versions; "" is every one
+
+	exactly bool // add is all that there is to be, whatever was there
 }
 
 // wishes are those of all indexes, by package.
@@ -71,6 +73,9 @@ func plan(i index, text []byte, want map[string]*wish, r rules) (edits []edit, m
 
 // apply is what the stanzas of one package become.
 func (r rules) apply(i index, before []row, w *wish) (after []row, err error) {
+	if w.exactly {
+		return w.add[max(0, len(w.add)-r.versions):], nil
+	}
 	for _, b := range before {
 		if !slices.ContainsFunc(w.remove, func(v string) bool { return v == "" || v == b.version }) {
 			after = append(after, b)
@@ -100,13 +105,16 @@ func (r rules) apply(i index, before []row, w *wish) (after []row, err error) {
 		}
 		after = append(after, a)
 	}
-	slices.SortStableFunc(after, func(a, b row) int {
-		if c := version.Compare(a.version, b.version); c != 0 {
-			return c
-		}
-		return strings.Compare(a.arch, b.arch)
-	})
+	slices.SortStableFunc(after, inOrder)
 	return after[max(0, len(after)-r.versions):], nil
+}
+
+// inOrder is the order of the stanzas of one package.
+func inOrder(a, b row) int {
+	if c := version.Compare(a.version, b.version); c != 0 {
+		return c
+	}
+	return strings.Compare(a.arch, b.arch)
 }
 
 // movesOf says what changed. One that came and one that went are a replacement.

@@ -76,7 +76,11 @@ func (a *Archive) stage(ctx context.Context, s Suite, c Change) (Staged, error) 
 	}
 	b.base = b.current
 	if c.Base != "" && c.Base != current {
-		if b.base, err = a.openTree("aptrepo.stage", s.Name, c.Base); err != nil {
+		from := &b.base
+		if len(c.Sources) > 0 {
+			from = &b.back
+		}
+		if *from, err = a.openTree("aptrepo.stage", s.Name, c.Base); err != nil {
 			return Staged{}, err
 		}
 	}
@@ -124,7 +128,7 @@ func (a *Archive) stage(ctx context.Context, s Suite, c Change) (Staged, error) 
 }
 
 func (r record) generation() Generation {
-	return Generation{ID: r.ID, Suite: r.Suite, Run: r.Run, Date: r.Date, Parent: r.Parent, Base: r.Base, Digest: r.Digest, Counts: r.Counts, Staged: true}
+	return Generation{ID: r.ID, Suite: r.Suite, Run: r.Run, Date: r.Date, Parent: r.Parent, Base: r.Base, Sources: r.Sources, Digest: r.Digest, Counts: r.Counts, Staged: true}
 }
 
 // stagedBefore finds the generation that was made with the key of the change.

@@ -94,6 +94,9 @@ func (b *build) writeRecord(release []byte) error {
 	if b.base != nil {
 		b.record.Base = b.base.record.ID
 	}
+	if b.back != nil {
+		b.record.Base, b.record.Sources = b.back.record.ID, b.change.Sources
+	}
 	for _, ib := range b.indexes {
 		b.record.Counts[ib.dir()] = ib.count
 	}

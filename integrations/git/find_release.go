@@ -31,6 +31,7 @@ type FindIn struct {
 	Branch      string `cel:"branch" json:"branch" doc:"the branch that must contain the commit of the tag"`
 	Tag         string `cel:"tag" json:"tag"`
 	Adopt       bool   `cel:"adopt,optional" json:"adopt,omitempty" doc:"go on with a tag that is there; otherwise one that is there is an error"`
+	Earlier     bool   `cel:"earlier,optional" json:"earlier,omitempty" doc:"the tag is that of a release made before, which is looked up and not made; it may be in use since long"`
 	Key         string `cel:"key" json:"key" doc:"armoured public key"`
 	Fingerprint string `cel:"fingerprint" json:"fingerprint" doc:"fingerprint of the primary key, 40 hexadecimal digits"`
 }
@@ -90,10 +91,19 @@ func Released(tag, object string) error {
 		Hint("Choose another version; to go on with what was done by hand, say adopt in place of starting it anew")
 }
 
-// NotOurs is the error for a tag that is there and cannot be gone on with.
+// NotOurs is the error for a tag that stands in the way of a new release and cannot be gone on with.
 func NotOurs(tag, why string) error {
 	return errs.E("git.find_release", errs.Exists, fmt.Errorf("the tag %s exists, and cannot be adopted: %s", tag, why)).
 		Hint("Find out who made it. If nobody uses it yet, take it away with git push --delete REMOTE %s and start the release again; else choose another version", tag)
+}
+
+// NotUsable is the error for the tag of an earlier release that this project would not make so today:
+// it was signed by a key that was pinned then, or made on another branch. Whoever uses the release
+// has that tag, so nobody is told to take it away.
+func NotUsable(in FindIn, why string) error {
+	return errs.E("git.find_release", errs.Exists, fmt.Errorf("the tag %s of an earlier release cannot be relied on here: %s", in.Tag, why)).
+		Hint("Look who signed it with git verify-tag --raw %s, and compare: the project pins release_key %s, the certificate is in public_key, and its branch is %s. If a key that the project had then signed it, or it lies on a branch that the project had then, let the release team confirm that, and do this by hand. Leave the tag as it is",
+			in.Tag, in.Fingerprint, in.Branch)
 }
 
 // adopted checks the tag that is there.
@@ -101,11 +111,17 @@ func (c *Copy) adopted(ctx context.Context, gpg string, in FindIn) (FindOut, err
 	if gpg == "" {
 		gpg = "gpg"
 	}
+	refused := func(why string) error {
+		if in.Earlier {
+			return NotUsable(in, why)
+		}
+		return NotOurs(in.Tag, why)
+	}
 	v, tag, err := c.verifyTag(ctx, gpg, VerifyIn{Tag: in.Tag, Key: in.Key, Fingerprint: in.Fingerprint})
 	if err != nil {
 		// What is wrong with the tag itself, not with the means to look at it.
 		if e := (*errs.Error)(nil); errors.As(err, &e) && (e.Op == "git.verify_tag" && e.Kind == errs.Failed || e.Op == "git.tag_object") {
-			return FindOut{}, NotOurs(in.Tag, errs.Cause(err))
+			return FindOut{}, refused(errs.Cause(err))
 		}
 		return FindOut{}, err
 	}
@@ -118,7 +134,7 @@ func (c *Copy) adopted(ctx context.Context, gpg string, in FindIn) (FindOut, err
 		return FindOut{}, err
 	}
 	if !on {
-		return FindOut{}, NotOurs(in.Tag, fmt.Sprintf("its commit %s is not on the branch %s, which is at %s", tag.Object, in.Branch, tip))
+		return FindOut{}, refused(fmt.Sprintf("its commit %s is not on the branch %s, which is at %s", tag.Object, in.Branch, tip))
 	}
 	tagger, _, _ := strings.Cut(tag.Tagger, ">")
 	return FindOut{TagObject: v.TagObject, Commit: tag.Object, Object: tag.Payload + tag.Signature, Payload: tag.Payload, Fingerprint: v.Fingerprint,

@@ -119,5 +119,15 @@ func TestATagMadeByHandIsTakenOver(t *testing.T) {
 		if !errs.Is(err, errs.Exists) || !strings.Contains(errs.Text(err), says) || !strings.Contains(errs.HintOf(err), "push --delete REMOTE "+tag) {
 			t.Errorf("%s: %v", tag, errs.Text(err))
 		}
+		// The tag of a release that people use: nobody is led to delete it.
+		_, err = NewFindRelease(w.repos, "").Do(ctx(t), key("find"), FindIn{Remote: w.remote, Branch: "main", Tag: tag, Adopt: true, Earlier: true, Key: public, Fingerprint: fpr})
+		hint := errs.HintOf(err)
+		if !errs.Is(err, errs.Exists) || !strings.Contains(errs.Text(err), says) || strings.Contains(hint, "delete") || strings.Contains(hint, "take it away") ||
+			!strings.Contains(hint, "git verify-tag --raw "+tag) || !strings.Contains(hint, "release_key "+fpr) || !strings.Contains(hint, "public_key") {
+			t.Errorf("%s of an earlier release: %v; %s", tag, errs.Text(err), hint)
+		}
+	}
+	if out, err := NewFindRelease(w.repos, "").Do(ctx(t), key("find"), FindIn{Remote: w.remote, Branch: "main", Tag: "2019.01", Adopt: true, Earlier: true, Key: public, Fingerprint: fpr}); err != nil || out.Commit != tip {
+		t.Errorf("an earlier release: %+v %v", out, err)
 	}
 }

@@ -88,8 +88,8 @@ func TestBothRollbacks(t *testing.T) {
 	refused(t, err, errs.Conflict, "would go back")
 }
 
-// A rollback takes away what the bad release brought, and keeps what others published before it;
-// a second one goes back further.
+// A rollback takes away what the bad release brought, and keeps what others published before it and
+// since; a second one goes back further.
 func TestRollbackOfOneReleaseAmongOthers(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -98,11 +98,16 @@ func TestRollbackOfOneReleaseAmongOthers(t *testing.T) {
 	d.add(d.deb("lava", "1.2", "all"), d.deb("lava-extra", "1.2", "all", "Source: lava"))
 	c := d.client("arm64")
 	c.sees("lava-extra", "1.2")
-	d.do(aptrepo.StageIn{Kind: "rollback", Source: "lava", Version: "1.2"})
+	d.add(d.deb("tool", "2.0", "all"))
+	back := d.do(aptrepo.StageIn{Kind: "rollback", Source: "lava", Version: "1.2"})
+	d.changes(back, "stable: lava 1.2 → 1.1 (main amd64,arm64)", "stable: lava-extra 1.2 → 1.1 (main amd64,arm64)")
 	c.sees("lava", "1.1")
+	c.sees("tool", "2.0")
 	d.do(aptrepo.StageIn{Kind: "rollback", Source: "lava", Version: "1.1"})
 	c.sees("lava", "1.0")
 	c.sees("lava-extra", "")
+	c.sees("tool", "2.0")
+	d.do(aptrepo.StageIn{Kind: "rollback", Source: "tool", Version: "2.0"})
 	c.sees("tool", "1.0")
 	_, err := d.try(aptrepo.StageIn{Kind: "rollback", Source: "lava", Version: "1.0"})
 	refused(t, err, errs.NotFound, "remembers nothing from before")

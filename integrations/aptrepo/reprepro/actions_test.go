@@ -102,7 +102,18 @@ func TestActionsReleaseAndGoBack(t *testing.T) {
 	if fmt.Sprint(history.Suites, history.Packages) != "[bookworm buster] [hello]" || history.Previous != "1.0" {
 		t.Errorf("history %+v", history)
 	}
+	// What others have published since stays.
+	file := filepath.Base(w.deb("tool", "1.0", "amd64").Path)
+	publish("tool", aptrepo.StageIn{Kind: "add", Files: []aptrepo.Artifact{{Name: file, Digest: file}}})
 	publish("back", aptrepo.StageIn{Kind: "rollback", Source: "hello", Version: "2.0"})
+	for _, s := range names {
+		w.wantOffers(s, "main/binary-amd64 hello 1.0\nmain/binary-amd64 tool 1.0")
+		all, err := w.place.Generations(s)
+		if last := all[len(all)-1]; err != nil || fmt.Sprint(last.Sources) != "[hello]" || last.Base == last.Parent {
+			t.Errorf("%s went back to %s from %s, of %v", s, last.Base, last.Parent, last.Sources)
+		}
+	}
+	publish("tool goes", aptrepo.StageIn{Kind: "rollback", Source: "tool", Version: "1.0"})
 	for _, s := range names {
 		w.wantOffers(s, "main/binary-amd64 hello 1.0")
 	}
@@ -121,7 +132,7 @@ func TestActionsReleaseAndGoBack(t *testing.T) {
 	}
 	perform[aptrepo.CleanOut](t, set, "archive.clean@1", "clean", aptrepo.CleanIn{Archive: "harbour"})
 	entries, err := os.ReadDir(w.base)
-	if err != nil || len(entries) != 6 { // three trees and the one from before, the link, the lock
+	if err != nil || len(entries) != 8 { // five trees and the one from before, the link, the lock
 		t.Errorf("left %v, %v", entries, err)
 	}
 }

@@ -141,14 +141,15 @@ type record struct {
 
 // state is what was done to one suite.
 type state struct {
-	Key    string         `json:"key"`
-	Run    string         `json:"run,omitempty"` // that asked for it
-	Change string         `json:"change"`        // digest of the change
-	Base   string         `json:"base"`
-	Digest string         `json:"digest"` // of Release
-	Counts map[string]int `json:"counts"`
-	Moves  []aptrepo.Move `json:"moves"`
-	Signed bool           `json:"signed,omitempty"`
+	Key     string         `json:"key"`
+	Run     string         `json:"run,omitempty"` // that asked for it
+	Change  string         `json:"change"`        // digest of the change
+	Base    string         `json:"base"`
+	Sources []string       `json:"sources,omitempty"` // those that went back to it alone
+	Digest  string         `json:"digest"`            // of Release
+	Counts  map[string]int `json:"counts"`
+	Moves   []aptrepo.Move `json:"moves"`
+	Signed  bool           `json:"signed,omitempty"`
 }
 
 func readRecord(dir string) (r record, err error) {
@@ -282,7 +283,7 @@ func (p *Place) Generations(suite string) ([]aptrepo.Generation, error) {
 		if err != nil {
 			return nil, err
 		}
-		g := aptrepo.Generation{ID: t.ID, Suite: suite, Date: t.Date, Run: mine.Run, Parent: t.Parent, Base: cmp.Or(mine.Base, t.Parent), Digest: digest,
+		g := aptrepo.Generation{ID: t.ID, Suite: suite, Date: t.Date, Run: mine.Run, Parent: t.Parent, Base: cmp.Or(mine.Base, t.Parent), Sources: mine.Sources, Digest: digest,
 			Counts: mine.Counts, Current: t.ID == current, Staged: !t.served}
 		if t.served {
 			g.Published = t.Published

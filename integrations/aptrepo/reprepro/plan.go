@@ -66,6 +66,28 @@ func (g goal) remove(suite string, refs []aptrepo.Ref) error {
 	return nil
 }
 
+// restore takes packages of some sources back to what they were in earlier; what was built from
+// others stays. A package that one of them took over from another source is the other's again; one
+// that another source has taken over since stays with that.
+func (g goal) restore(earlier goal, sources []string) {
+	ours := func(a arrival) bool { return slices.Contains(sources, a.source) }
+	for k, a := range g {
+		if !ours(a) {
+			continue
+		}
+		if was, there := earlier[k]; there {
+			g[k] = was
+		} else {
+			delete(g, k)
+		}
+	}
+	for k, was := range earlier {
+		if _, there := g[k]; !there && ours(was) {
+			g[k] = was
+		}
+	}
+}
+
 func missing(suite string, r aptrepo.Ref) error {
 	return errs.E(op, errs.NotFound, fmt.Errorf("suite %s has no %v", suite, r)).Hint("look at its packages; a source is named as one")
 }

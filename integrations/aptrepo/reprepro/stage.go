@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -92,7 +93,7 @@ func (p *Place) stage(ctx context.Context, s aptrepo.Suite, c aptrepo.Change) (d
 	} else if now != rec.Seen {
 		return done, errs.E(op, errs.Busy, fmt.Errorf("somebody else is changing %s", parent)).Hint("wait until that has ended")
 	}
-	mine := state{Key: c.Key, Run: c.Run, Change: c.Digest(s), Base: c.Base}
+	mine := state{Key: c.Key, Run: c.Run, Change: c.Digest(s), Base: c.Base, Sources: c.Sources}
 	if mine.Base == "" {
 		mine.Base = current
 	}
@@ -114,7 +115,7 @@ func (p *Place) stage(ctx context.Context, s aptrepo.Suite, c aptrepo.Change) (d
 }
 
 func (p *Place) generation(r record, suite string, mine state) aptrepo.Generation {
-	return aptrepo.Generation{ID: r.ID, Suite: suite, Date: r.Date, Run: mine.Run, Parent: r.Parent, Base: mine.Base, Digest: mine.Digest, Counts: mine.Counts, Staged: true}
+	return aptrepo.Generation{ID: r.ID, Suite: suite, Date: r.Date, Run: mine.Run, Parent: r.Parent, Base: mine.Base, Sources: mine.Sources, Digest: mine.Digest, Counts: mine.Counts, Staged: true}
 }
 
 // change drives reprepro in the copy, and returns the Release to sign.
@@ -179,6 +180,21 @@ func (p *Place) change(ctx context.Context, dir string, all []found, s aptrepo.S
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Sources) > 0 {
+		t, err := pick(all, c.Base)
+		if err != nil {
+			return nil, err
+		}
+		then, err := readItems(t.dir, code)
+		if err != nil {
+			return nil, err
+		}
+		for index := range counts(before) { // what was empty then may be empty again
+			if counts(then)[index] == 0 {
+				c.Allow = append(slices.Clip(c.Allow), "empty/"+index)
+			}
+		}
+	}
 	if err := gates(s, c, was, now, before, after); err != nil {
 		return nil, err
 	}
@@ -211,9 +227,14 @@ func (p *Place) goal(ctx context.Context, dir, temp string, all []found, s aptre
 	}
 	var err error
 	if c.Base != "" {
-		if want, err = items(c.Base, codename(s)); err != nil {
+		earlier, err := items(c.Base, codename(s))
+		if err != nil {
 			return nil, err
 		}
+		if len(c.Sources) == 0 {
+			want = earlier
+		}
+		want.restore(earlier, c.Sources)
 	}
 	if err := want.remove(s.Name, c.Remove); err != nil {
 		return nil, err
