@@ -27,6 +27,7 @@ type runCmd struct {
 	Repository string   `help:"Repository that may be signed for, with --project and --tag."`
 	Tag        []string `help:"Pattern of tags that may be signed."`
 	Poll       string   `help:"How often to ask for work, e.g. 5s."`
+	Rollback   string   `help:"Whether that archive may go back to an older content: never, ask (a person, always) or allow." placeholder:"WHEN"`
 	DemoPolicy bool     `help:"Sign what the policy allows without asking. Only with a throw-away key."`
 	WithParent bool     `help:"End when standard input ends, and so with the program that started this one."`
 }
@@ -175,7 +176,7 @@ func (r runCmd) config() (Config, error) {
 		c.Allow = append(c.Allow, Rule{Repository: r.Repository, Project: r.Project, Tags: r.Tag})
 	}
 	if r.Archive != "" || len(r.Suite) > 0 {
-		c.Archives = append(c.Archives, ArchiveRule{Archive: r.Archive, Project: r.Project, Suites: r.Suite, Origin: r.Origin})
+		c.Archives = append(c.Archives, ArchiveRule{Archive: r.Archive, Project: r.Project, Suites: r.Suite, Origin: r.Origin, Rollback: r.Rollback})
 	}
 	return c, nil
 }

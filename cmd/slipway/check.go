@@ -25,7 +25,7 @@ func (*checkCmd) Run(c *cli) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s is good: %d projects, %d people\n", c.Config, len(conf.Projects), len(conf.Persons))
+	fmt.Printf("%s is good: %s, %s\n", c.Config, counted(len(conf.Projects), "project", "projects"), counted(len(conf.Persons), "person", "people"))
 	return nil
 }
 

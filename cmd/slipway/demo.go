@@ -134,7 +134,7 @@ func (d *demoCmd) auto(ctx context.Context, y *yard, before string) error {
 		}
 		return err
 	}
-	proofs := y.proofs(ctx, conf{repo: d.Repo, before: before})
+	proofs := y.proofs(ctx, conf{repo: d.Repo, before: before, alone: true})
 	if err := show(os.Stdout, proofs); err != nil {
 		return err
 	}
@@ -149,11 +149,16 @@ func drive(ctx context.Context, socket, version string, tell func(string)) (runW
 	if err := people.ask(ctx); err != nil {
 		return runWaits{}, err
 	}
+	return people.play(ctx)
+}
+
+// play answers and reacts until the run has ended.
+func (d *driver) play(ctx context.Context) (runWaits, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go people.follow(ctx)
+	go d.follow(ctx)
 	for {
-		ended, w, err := people.step(ctx)
+		ended, w, err := d.step(ctx)
 		switch {
 		case errors.Is(err, errNotYet):
 		case err != nil:

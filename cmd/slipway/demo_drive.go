@@ -44,7 +44,7 @@ func (d *driver) as(person string) *console.Client {
 // ask has the release manager ask for the release. The fixed id makes it one request, however
 // often it is sent.
 func (d *driver) ask(ctx context.Context) error {
-	return d.say(ctx, demoManager, "demo-start", "release "+d.version)
+	return d.say(ctx, demoManager, "demo-start-"+d.version, "release "+d.version)
 }
 
 func (d *driver) say(ctx context.Context, person, id, text string) error {
@@ -57,11 +57,14 @@ func (d *driver) say(ctx context.Context, person, id, text string) error {
 // errNotYet means that the run is not known yet.
 var errNotYet = errors.New("the run has not begun")
 
-// look reads how the run stands.
-func (d *driver) look(ctx context.Context) (runWaits, error) {
+// look reads how the run of the version stands.
+func (d *driver) look(ctx context.Context) (runWaits, error) { return d.waits(ctx, d.version) }
+
+// waits reads how a run stands; "" is the newest.
+func (d *driver) waits(ctx context.Context, run string) (runWaits, error) {
 	c := d.as(demoManager)
 	defer c.Close()
-	raw, err := c.Query(ctx, "waits", map[string]string{"run": d.version})
+	raw, err := c.Query(ctx, "waits", map[string]string{"run": run})
 	if errs.Is(err, errs.NotFound) {
 		return runWaits{}, errNotYet
 	}
@@ -157,7 +160,7 @@ func (d *driver) answer(ctx context.Context, w waitLine) error {
 			return errs.E("demo", errs.Internal, fmt.Errorf("nobody of the demo knows what to answer to %s", w.Step))
 		}
 		d.tell(fmt.Sprintf("  %s: answer %s %s %s", w.Persons[0], d.version, w.Step, answer))
-		return d.say(ctx, w.Persons[0], "demo-"+w.Step, fmt.Sprintf("answer %s %s %s", d.version, w.Step, answer))
+		return d.say(ctx, w.Persons[0], "demo-"+d.version+"-"+w.Step, fmt.Sprintf("answer %s %s %s", d.version, w.Step, answer))
 	}
 	return nil
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
+	"net/mail"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,14 +29,15 @@ type proof struct {
 // conf is what the proofs must know.
 type conf struct {
 	repo, before string // the user's own repository, and what it was before
-	// verify checks the tag of the clone; nil asks git and gpg.
-	verify func(ctx context.Context, clone string) error
+	alone        bool   // nobody did anything but release the one version
+	// verify checks a tag of the clone; nil asks git and gpg.
+	verify func(ctx context.Context, clone, tag string) error
 	// archive looks at the archive, where there is one; nil asks gpgv and apt.
 	archive func(ctx context.Context, y *yard, add func(what, how string, err error))
 }
 
-// proofs checks the release from outside: the remote with git and gpg, the mailbox, the chat, the
-// records on disk. The bot must not be running.
+// proofs checks from outside what the runs that ended done say they did: the remote with git and
+// gpg, the mailbox, the chat, the records on disk. The bot must not be running.
 func (y *yard) proofs(ctx context.Context, c conf) []proof {
 	clone := filepath.Join(y.dir, "clone")
 	var all []proof
@@ -48,17 +52,39 @@ func (y *yard) proofs(ctx context.Context, c conf) []proof {
 	if verify == nil {
 		verify = y.verifyTag
 	}
-	add("the tag's signature is by the pinned key "+y.fingerprint, "git verify-tag --raw "+y.version, verify(ctx, clone))
-	add("the tag is of the branch's newest commit", "git rev-parse", y.tagOnBranch(ctx, clone))
-	n, err := y.changelogWhole(ctx, clone)
-	add(fmt.Sprintf("every commit since the last release is in the changelog (%d)", n), "git log --no-merges --oneline", err)
-	subject, err := y.oneMail()
-	add("exactly one announcement was sent: "+subject, y.mailbox, err)
-	title, err := y.oneBroadcast()
-	add("exactly one broadcast was posted: "+title, "#"+demoChannel, err)
+	h, err := y.history(ctx)
+	if err == nil && c.alone {
+		err = y.alone(h)
+	}
+	if err == nil && len(h.released)+len(h.withdrawn) == 0 {
+		err = errors.New("nothing was done")
+	}
+	add("what was done is on record: "+h.text(), "slipway runs", err)
+	for _, version := range h.released {
+		of := ""
+		if len(h.released) > 1 {
+			of = " of " + version
+		}
+		add("the tag's signature"+of+" is by the pinned key "+y.fingerprint, "git verify-tag --raw "+version, verify(ctx, clone, version))
+		if c.alone {
+			add("the tag is of the branch's newest commit", "git rev-parse", y.tagOnBranch(ctx, clone, version))
+		} else { // people may have pushed since
+			_, err := output(ctx, clone, "git", "merge-base", "--is-ancestor", version+"^{commit}", "origin/HEAD")
+			add("the tag "+version+" is of a commit on the branch", "git merge-base --is-ancestor", err)
+		}
+		n, err := y.changelogWhole(ctx, clone, version)
+		add(fmt.Sprintf("every commit since the last release is in the changelog%s (%d)", of, n), "git log --no-merges --oneline", err)
+	}
+	y.told(h, c.alone, add)
 	if look := c.archive; y.archive != nil {
 		if look == nil {
-			look = y.archive.proofs
+			look = func(ctx context.Context, y *yard, add func(what, how string, err error)) {
+				want, err := y.published(h)
+				if err != nil {
+					add("the archive has what was released last and not withdrawn", y.archive.root, err)
+				}
+				y.archive.proofs(ctx, y, want, add)
+			}
 		}
 		look(ctx, y, add)
 	}
@@ -96,7 +122,7 @@ func show(w io.Writer, all []proof) error {
 }
 
 // verifyTag asks git and gpg, with a key ring of their own that holds only the release key.
-func (y *yard) verifyTag(ctx context.Context, clone string) error {
+func (y *yard) verifyTag(ctx context.Context, clone, tag string) error {
 	home, err := os.MkdirTemp("", "slipway-gpg-") // short: the agent's socket lives in it
 	if err != nil {
 		return err
@@ -113,7 +139,7 @@ func (y *yard) verifyTag(ctx context.Context, clone string) error {
 	if out, err := run("gpg", "--batch", "--quiet", "--import", filepath.Join(y.dir, "key", "demo-cert.asc")); err != nil {
 		return fmt.Errorf("gpg does not import the key: %s", out)
 	}
-	out, err := run("git", "verify-tag", "--raw", y.version)
+	out, err := run("git", "verify-tag", "--raw", tag)
 	if err != nil {
 		return fmt.Errorf("git verify-tag: %s", strings.TrimSpace(out))
 	}
@@ -126,8 +152,8 @@ func (y *yard) verifyTag(ctx context.Context, clone string) error {
 	return fmt.Errorf("there is no VALIDSIG with %s in: %s", y.fingerprint, out)
 }
 
-func (y *yard) tagOnBranch(ctx context.Context, clone string) error {
-	tag, err := output(ctx, clone, "git", "rev-parse", y.version+"^{commit}")
+func (y *yard) tagOnBranch(ctx context.Context, clone, version string) error {
+	tag, err := output(ctx, clone, "git", "rev-parse", version+"^{commit}")
 	if err != nil {
 		return err
 	}
@@ -139,20 +165,33 @@ func (y *yard) tagOnBranch(ctx context.Context, clone string) error {
 }
 
 // changelogWhole compares the changelog of the tag with git's own list of commits.
-func (y *yard) changelogWhole(ctx context.Context, clone string) (int, error) {
+func (y *yard) changelogWhole(ctx context.Context, clone, version string) (int, error) {
 	conf, err := loadConfig(y.config)
 	if err != nil {
 		return 0, err
 	}
 	file, _ := conf.Projects[y.project].Profile["changelog"].(string)
-	text, err := output(ctx, clone, "git", "show", y.version+":"+file)
+	text, err := output(ctx, clone, "git", "show", version+":"+file)
 	if err != nil {
 		return 0, err
 	}
 	entry, _, _ := strings.Cut(text, "\n -- ")
-	since, err := output(ctx, clone, "git", "describe", "--tags", "--abbrev=0", y.version+"^^")
-	span := y.version + "^"
-	if err == nil {
+	if head, _, _ := strings.Cut(entry, "\n"); !strings.Contains(head, "("+version) {
+		return 0, fmt.Errorf("the newest entry of %s is %q", file, head)
+	}
+	// The commit of the tag is the bot's own. Where the one before it was released too, nothing
+	// came between.
+	span := version + "^"
+	before, err := output(ctx, clone, "git", "tag", "--points-at", span)
+	if err != nil {
+		return 0, err
+	}
+	for _, tag := range strings.Fields(before) {
+		if _, err := schemeOf(tag, false); err == nil {
+			return 0, nil
+		}
+	}
+	if since, err := output(ctx, clone, "git", "describe", "--tags", "--abbrev=0", version+"^^"); err == nil {
 		span = since + ".." + span
 	}
 	log, err := output(ctx, clone, "git", "log", "--no-merges", "--oneline", "--abbrev=9", span)
@@ -173,55 +212,51 @@ func (y *yard) changelogWhole(ctx context.Context, clone string) (int, error) {
 	return n, nil
 }
 
-// oneMail counts the messages in the mailbox.
-func (y *yard) oneMail() (string, error) {
-	subject, n := "", 0
+// subjects are those of all messages in the mailbox.
+func (y *yard) subjects() ([]string, error) {
+	var all []string
 	for _, sub := range []string{"new", "cur"} {
 		entries, err := os.ReadDir(filepath.Join(y.mailbox, sub))
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		for _, e := range entries {
 			data, err := os.ReadFile(filepath.Join(y.mailbox, sub, e.Name()))
 			if err != nil {
-				return "", err
+				return nil, err
 			}
-			n++
-			for line := range strings.Lines(string(data)) {
-				if rest, ok := strings.CutPrefix(line, "Subject: "); ok {
-					subject = strings.TrimSpace(rest)
-				}
+			m, err := mail.ReadMessage(bytes.NewReader(data))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", e.Name(), err)
 			}
+			subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", e.Name(), err)
+			}
+			all = append(all, subject)
 		}
 	}
-	if n != 1 {
-		return subject, fmt.Errorf("there are %d messages in %s", n, y.mailbox)
-	}
-	return subject, nil
+	return all, nil
 }
 
-// oneBroadcast looks through the channel for the message that tells of the release.
-func (y *yard) oneBroadcast() (string, error) {
+// titles are those of the bot's messages in the channel.
+func (y *yard) titles() ([]string, error) {
 	room, err := console.Open(filepath.Join(y.dir, "state", "console.db"), time.Now)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer room.Close()
 	messages, err := room.Messages(demoChannel, "", 10_000)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	want := fmt.Sprintf("%s %s is released", y.project, y.version)
-	n := 0
+	var all []string
 	for _, m := range messages {
-		if m.Author == botAccount && m.Card != nil && card.Clean(m.Card.Title) == want {
-			n++
+		if m.Author == botAccount && m.Card != nil {
+			all = append(all, card.Clean(m.Card.Title))
 		}
 	}
-	if n != 1 {
-		return want, fmt.Errorf("it is there %d times", n)
-	}
-	return want, nil
+	return all, nil
 }
 
 func (y *yard) signerLog(ctx context.Context) error {

@@ -36,13 +36,21 @@ func (t *terminal) change(c console.Change) string {
 	case m.Card == nil:
 		return t.paint("36", name(m.Author)+":") + " " + plain(m.Text)
 	case isReply(m):
-		return t.paint("2", "slipway:") + "\n" + indent(folded(messageText(m)))
+		text := messageText(m)
+		if strings.HasPrefix(text, "# ") { // commands of a shell, which must stay as they are
+			return t.paint("2", "slipway:") + "\n" + text
+		}
+		return t.paint("2", "slipway:") + "\n" + indent(folded(text))
 	case hasSteps(*m.Card):
 		return t.steps(old, *m.Card)
 	case !seen:
 		return "\n" + t.paint("1", "slipway:") + "\n" + indent(messageText(m))
 	case old.Status != m.Card.Status || old.State != m.Card.State:
-		return t.paint("2", m.Card.State.Symbol()+" "+card.Clean(m.Card.Title)+": "+card.Clean(m.Card.Status))
+		line := m.Card.State.Symbol() + " " + card.Clean(m.Card.Title)
+		if m.Card.Status != "" {
+			line += ": " + card.Clean(m.Card.Status)
+		}
+		return t.paint("2", line)
 	}
 	return ""
 }
@@ -124,7 +132,6 @@ func (t *terminal) hints(ctx context.Context) {
 		if news {
 			t.hinted = key
 		}
-		t.done = t.done || w.Outcome == "done"
 		t.out.Unlock()
 		pending = key
 		if news {
@@ -137,7 +144,7 @@ func (t *terminal) hints(ctx context.Context) {
 
 func waitKey(w runWaits) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", w.Status, w.Outcome)
+	fmt.Fprintf(&b, "%s %s %s", w.ID, w.Status, w.Outcome)
 	for _, x := range w.Waits {
 		fmt.Fprintf(&b, "|%s %s %s", x.Step, x.Kind, strings.Join(x.Persons, " "))
 	}
@@ -146,19 +153,24 @@ func waitKey(w runWaits) string {
 
 // hint is what a run waits for, with what to type.
 func (t *terminal) hint(w runWaits) string {
+	name := shortName(t.project, w.Name)
 	if w.Status == "ended" {
 		if w.Outcome == "done" {
-			return t.paint("1", "The release is done.") + " /quit ends, and proves it with git and gpg."
+			return t.paint("1", name+" is done.") + " /quit ends, and proves it with " + t.tools + "."
 		}
-		return t.paint("1", "The r"+strings.TrimPrefix(ending(w), "the r")+".") + " /quit ends."
+		why := ""
+		if w.Reason != "" {
+			why = ": " + card.Clean(w.Reason)
+		}
+		return t.paint("1", name+" ended as "+w.Outcome+why+".") + " /quit ends."
 	}
 	if len(w.Waits) == 0 {
-		return t.paint("2", "The bot is at work; nobody has to do anything.")
+		return t.paint("2", "The bot is at work on "+name+"; nobody has to do anything.")
 	}
 	t.out.Lock()
 	me := t.me
 	t.out.Unlock()
-	lines := []string{t.paint("1", "Now it waits for people:")}
+	lines := []string{t.paint("1", "Now "+name+" waits for people:")}
 	for _, x := range w.Waits {
 		what := card.Clean(x.What)
 		if !strings.Contains(what, x.Step) {
@@ -172,19 +184,19 @@ func (t *terminal) hint(w runWaits) string {
 		if !slices.Contains(x.Persons, me) {
 			as = "/as " + x.Persons[0] + "   and then   "
 		}
-		todo := "release why " + t.version + " " + x.Step
+		todo := "release why " + name + " " + x.Step
 		switch {
 		case x.Kind == "gate" && lifting(x):
-			todo = "lift " + t.version + " " + x.Step
+			todo = "lift " + name + " " + x.Step
 		case x.Kind == "hold":
-			todo = "release resume " + t.version
+			todo = "release resume " + name
 		case x.Kind == "gate":
 			todo = "/react"
 			if n := len(x.Persons); n > 1 {
 				todo += "   (" + strings.Join(x.Persons[:n-1], ", ") + " and " + x.Persons[n-1] + " may)"
 			}
 		case x.Kind == "ask" && demoAnswers()[x.Step] != "":
-			todo = fmt.Sprintf("answer %s %s %s", t.version, x.Step, demoAnswers()[x.Step])
+			todo = fmt.Sprintf("answer %s %s %s", name, x.Step, demoAnswers()[x.Step])
 		}
 		lines = append(lines, "    → type   "+t.paint("33", as+todo))
 	}

@@ -21,23 +21,26 @@ import (
 
 // byHand lets a person be anybody, from this terminal or others.
 func (d *demoCmd) byHand(ctx context.Context, y *yard, before string) error {
-	released := false
 	err := withBot(ctx, y, func(ctx context.Context, c *config) error {
 		t := newTerminal(c.Socket, y.project, y.version, os.Stdout, onTerminal(os.Stdout))
+		if y.archive != nil {
+			t.tools = "git, gpg and apt"
+		}
 		t.width = screen(os.Stdout)
 		fmt.Fprint(os.Stdout, t.welcome())
-		released = t.run(ctx, os.Stdin)
+		t.run(ctx, os.Stdin)
 		return nil
 	})
 	if err != nil || ctx.Err() != nil {
 		fmt.Printf("\nStopped. %s keeps what there is.\n", y.dir)
 		return err
 	}
-	if !released {
-		fmt.Printf("\nBye. %s keeps what there is.\n", y.dir)
-		return nil
+	h, err := y.history(ctx)
+	if err == nil && len(h.released)+len(h.withdrawn) > 0 {
+		err = show(os.Stdout, y.proofs(ctx, conf{repo: d.Repo, before: before}))
 	}
-	return show(os.Stdout, y.proofs(ctx, conf{repo: d.Repo, before: before}))
+	fmt.Printf("\nBye. %s keeps what there is.\n", y.dir)
+	return err
 }
 
 // onTerminal reports whether f may be written to in colour and with a prompt.
@@ -51,8 +54,9 @@ func onTerminal(f *os.File) bool {
 type terminal struct {
 	*driver
 	project string
-	rich    bool // prompt and colour
-	width   int  // columns of the screen; 0 when it is none
+	tools   string // what proves
+	rich    bool   // prompt and colour
+	width   int    // columns of the screen; 0 when it is none
 
 	out    sync.Mutex // held while writing, and for the fields below
 	to     io.Writer
@@ -60,12 +64,11 @@ type terminal struct {
 	mine   map[string]bool      // keys of what was said here
 	cards  map[string]card.Card // message → card as it was shown
 	hinted string               // what the last hint was about
-	done   bool                 // whether a release was seen done
 	last   time.Time            // of the last line written
 }
 
 func newTerminal(socket, project, version string, to io.Writer, rich bool) *terminal {
-	return &terminal{driver: newDriver(socket, version, func(string) {}), project: project, rich: rich, to: to, me: demoManager,
+	return &terminal{driver: newDriver(socket, version, func(string) {}), project: project, tools: "git and gpg", rich: rich, to: to, me: demoManager,
 		mine: map[string]bool{}, cards: map[string]card.Card{}}
 }
 
@@ -78,15 +81,14 @@ Here are a repository with %s, a signer with a throw-away key, a mailbox and fou
 Type a command, as in a chat. Begin with:   release %s
 
   /as tessa   be somebody else      /react   approve the newest open gate
-  /who        whom it waits for     /card    the whole release at a glance
-  help        every command         /quit    end; a finished release is proved then
+  /who        whom it waits for     /card    the newest release at a glance
+  help        every command         /quit    end; what was done is proved then
 
 `, t.project, t.project, t.version)
 }
 
-// run reads lines until the end of in, /quit or the end of ctx, and tells whether the release
-// was done by then.
-func (t *terminal) run(ctx context.Context, in io.Reader) (released bool) {
+// run reads lines until the end of in, /quit or the end of ctx.
+func (t *terminal) run(ctx context.Context, in io.Reader) {
 	ctx, stop := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -109,7 +111,7 @@ func (t *terminal) run(ctx context.Context, in io.Reader) (released bool) {
 	for {
 		select {
 		case <-ctx.Done():
-			return false
+			return
 		case line, ok := <-lines:
 			if ok {
 				err := t.typed(ctx, strings.TrimSpace(line))
@@ -123,10 +125,7 @@ func (t *terminal) run(ctx context.Context, in io.Reader) (released bool) {
 			} else {
 				t.settle(ctx)
 			}
-			w, err := t.look(ctx)
-			t.out.Lock()
-			defer t.out.Unlock()
-			return t.done || err == nil && w.Outcome == "done"
+			return
 		}
 	}
 }
@@ -158,7 +157,7 @@ func (t *terminal) typed(ctx context.Context, line string) error {
 	case "/quit", "/exit", "/q":
 		return io.EOF
 	case "/help":
-		t.print(t.welcome() + "Another terminal can join, as anybody:\n  export SLIPWAY_SOCKET=" + t.socket + " SLIPWAY_AS=ben\n  bin/slipway ask mine      bin/slipway runs      bin/slipway watch")
+		t.print(t.welcome() + "Another terminal can join, as anybody:\n  export SLIPWAY_SOCKET=" + t.socket + " SLIPWAY_AS=ben\n  bin/slipway ask mine      bin/slipway runs      bin/slipway watch\n  bin/slipway ask 'release runbook " + t.version + "' > runbook")
 		return nil
 	case "/as":
 		return t.become(rest)
@@ -172,9 +171,13 @@ func (t *terminal) typed(ctx context.Context, line string) error {
 		t.print(t.hint(w))
 		return nil
 	case "/card":
+		w, err := t.look(ctx)
+		if err != nil {
+			return t.notBegun(err)
+		}
 		c := t.as(t.me)
 		defer c.Close()
-		raw, err := c.ShowRun(ctx, t.version)
+		raw, err := c.ShowRun(ctx, w.ID)
 		if err != nil {
 			return t.notBegun(err)
 		}
@@ -199,6 +202,9 @@ func (t *terminal) typed(ctx context.Context, line string) error {
 	t.out.Unlock()
 	return t.say(ctx, t.me, id, line)
 }
+
+// look reads how the newest run under way stands or, where there is none, the newest.
+func (t *terminal) look(ctx context.Context) (runWaits, error) { return t.waits(ctx, "") }
 
 func (t *terminal) notBegun(err error) error {
 	if errors.Is(err, errNotYet) || errs.Is(err, errs.NotFound) {

@@ -14,8 +14,8 @@ import (
 )
 
 // verifyOwn checks the tag of a clone without gpg.
-func (y *yard) verifyOwn(ctx context.Context, clone string) error {
-	object, err := output(ctx, clone, "git", "cat-file", "tag", y.version)
+func (y *yard) verifyOwn(ctx context.Context, clone, tag string) error {
+	object, err := output(ctx, clone, "git", "cat-file", "tag", tag)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func demoRelease(ctx context.Context, o yardOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range y.proofs(ctx, conf{repo: o.Repo, before: before, verify: y.verifyOwn, archive: offeredOwn}) {
+	for _, p := range y.proofs(ctx, conf{repo: o.Repo, before: before, alone: true, verify: y.verifyOwn, archive: offeredOwn}) {
 		if p.err != nil {
 			return errors.Join(errors.New(p.what+" ["+p.how+"]"), p.err, errors.New(story.String()))
 		}

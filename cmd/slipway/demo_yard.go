@@ -223,7 +223,7 @@ func (y *yard) startSigner(path string) error {
 		"--token-file", filepath.Join(y.dir, "signer-token"), "--key", filepath.Join(y.dir, "key", "demo-key.asc"),
 		"--log", filepath.Join(y.dir, "signer.log"), "--project", y.project, "--repository", y.remote, "--tag", "*", "--poll", "200ms", "--with-parent"}
 	if y.archive != nil {
-		args = append(args, "--archive", y.archive.address, "--suite", "*")
+		args = append(args, "--archive", y.archive.address, "--suite", "*", "--rollback", "allow")
 	}
 	y.signer = exec.Command(path, args...)
 	out, err := os.Create(filepath.Join(y.dir, "signer.out"))

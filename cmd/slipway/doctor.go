@@ -67,28 +67,28 @@ func ailments() []ailment {
 func (*doctorCmd) Run(ctx context.Context, c *cli) error {
 	conf, err := loadConfig(c.Config)
 	if err != nil {
-		fmt.Printf("%-8s%-20s%s\n", ill, "config.invalid", errs.Text(err))
+		fmt.Printf("%-8s%-24s%s\n", ill, "config.invalid", errs.Text(err))
 		return errs.E("doctor", errs.KindOf(err), fmt.Errorf("the configuration is not valid")).Hint("mend it first; the rest depends on it")
 	}
-	fmt.Printf("%-8s%-20s%s is valid\n", "good", "config", c.Config)
+	fmt.Printf("%-8s%-24s%s is valid\n", "good", "config", c.Config)
 	all, err := contracts()
 	if err != nil {
 		return err
 	}
 	p := &patient{conf: conf}
 	if p.shelf, err = loadShelf(conf.Playbooks, all, false); err != nil {
-		fmt.Printf("%-8s%-20s%s\n", ill, "playbook.unreadable", errs.Text(err))
+		fmt.Printf("%-8s%-24s%s\n", ill, "playbook.unreadable", errs.Text(err))
 		return errs.E("doctor", errs.KindOf(err), fmt.Errorf("the playbooks cannot be read")).Hint("mend them first; the rest depends on them")
 	}
 	count := map[severity]int{}
 	for _, a := range ailments() {
 		found := a.look(ctx, p)
 		if len(found) == 0 {
-			fmt.Printf("%-8s%-20s%s\n", "good", a.code[:strings.Index(a.code, ".")], a.good)
+			fmt.Printf("%-8s%-24s%s\n", "good", a.code[:strings.Index(a.code, ".")], a.good)
 		}
 		for _, s := range found {
 			count[a.severity]++
-			fmt.Printf("%-8s%-20s%s\n%28s%s\n", a.severity, a.code, s.what, "→ ", s.fix)
+			fmt.Printf("%-8s%-24s%s\n%32s%s\n", a.severity, a.code, s.what, "→ ", s.fix)
 		}
 	}
 	if n := count[ill]; n > 0 {

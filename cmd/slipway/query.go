@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"slipway/bot/card"
 	"slipway/bot/engine"
@@ -30,7 +32,14 @@ func (b *bot) query(ctx context.Context, who, name string, args map[string]strin
 		}
 		return card.Text(talk.Cards{}.Render(p, state, b.engine.World()), columns), nil
 	case "waits":
-		return b.waits(ctx, args["run"], person.ID)
+		if args["run"] == "" {
+			return b.newest(ctx, person.ID)
+		}
+		id, err := b.engine.Resolve(ctx, args["run"], person.ID)
+		if err != nil {
+			return nil, err
+		}
+		return b.waits(ctx, id)
 	case "answers":
 		return b.answers(who, args["message"])
 	}
@@ -64,6 +73,8 @@ type waitLine struct {
 
 // runWaits is a run with what it waits for.
 type runWaits struct {
+	ID      string            `json:"id"`
+	Name    string            `json:"name"`
 	Status  string            `json:"status"`
 	Outcome string            `json:"outcome"`
 	Reason  string            `json:"reason,omitempty"` // why it ended otherwise than done
@@ -72,16 +83,30 @@ type runWaits struct {
 	Docs    [][2]string       `json:"docs"` // path and doc of every step, as declared
 }
 
-func (b *bot) waits(ctx context.Context, name string, person people.PersonID) (runWaits, error) {
-	id, err := b.engine.Resolve(ctx, name, person)
-	if err != nil {
-		return runWaits{}, err
+// newest is the run that began last of those under way or, where none is, of all.
+func (b *bot) newest(ctx context.Context, person people.PersonID) (runWaits, error) {
+	for _, past := range []bool{false, true} {
+		found, err := b.engine.Runs(ctx, engine.Filter{Person: person, Past: past, Limit: 10_000})
+		if err != nil {
+			return runWaits{}, err
+		}
+		if !past {
+			found = slices.DeleteFunc(found, func(r engine.Listed) bool { return r.Status == string(flow.RunEnded) })
+		}
+		if len(found) > 0 {
+			last := slices.MaxFunc(found, func(x, y engine.Listed) int { return x.Began.Compare(y.Began) })
+			return b.waits(ctx, last.ID)
+		}
 	}
+	return runWaits{}, errs.E("query", errs.NotFound, errors.New("there is no run yet"))
+}
+
+func (b *bot) waits(ctx context.Context, id string) (runWaits, error) {
 	state, book, err := b.engine.RunState(ctx, id)
 	if err != nil {
 		return runWaits{}, err
 	}
-	out := runWaits{Status: string(state.Status), Outcome: state.Outcome, Steps: map[string]string{}, Waits: []waitLine{}}
+	out := runWaits{ID: id, Name: state.Name, Status: string(state.Status), Outcome: state.Outcome, Steps: map[string]string{}, Waits: []waitLine{}}
 	for path, st := range state.Steps {
 		out.Steps[path] = string(st.Status)
 	}
