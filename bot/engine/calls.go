@@ -76,6 +76,9 @@ func (e *Engine) callsOf(ctx context.Context, l *live) ([]call, error) {
 		case callStuck:
 			path, mark := a.Step, strconv.Itoa(st.Attempt)+"/"+stamp(st.Since)
 			text := st.Message
+			if a.Say != "" {
+				text = strings.TrimPrefix(text+"\n", "\n") + "When it is mended, say: " + a.Say + " (with KEY=VALUE for other inputs)"
+			}
 			if list, _, in := strings.Cut(path, "["); in {
 				path, mark = list, ""
 				text = a.Step + " is stuck: " + text + "\nIf more of " + list + " gets stuck, the card says so."
@@ -199,7 +202,11 @@ func (e *Engine) settled(ctx context.Context, l *live, key string, r callRecord)
 				text = "It is settled: " + l.state.Name + " is being aborted."
 			}
 		}
-		c := card.Card{Key: callKey(key, r), Title: r.Title, State: card.Done, Blocks: []card.Block{{Text: clip(text, card.MaxText)}}}
+		title := r.Title
+		if stem, was := strings.CutSuffix(title, " is stuck"); was {
+			title = stem + " was stuck" // where only titles are shown, the old one would tell it again
+		}
+		c := card.Card{Key: callKey(key, r), Title: title, State: card.Done, Blocks: []card.Block{{Text: clip(text, card.MaxText)}}}
 		e.point("call/before-edit")
 		err := poster.Edit(ctx, Ref{Place: place, Message: r.Message, Thread: r.Thread}, c)
 		e.point("call/after-edit")

@@ -19,6 +19,7 @@ import (
 // Filter chooses runs. Empty fields choose all. Person sees what a private run's circle sees.
 type Filter struct {
 	Family  string
+	Books   []string // the playbooks of the family; empty: the one of its name
 	Project string
 	Status  string // of live runs
 	Past    bool   // ended runs instead of live ones
@@ -51,6 +52,10 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]Listed, error) {
 			prefix += f.Project + "/"
 		}
 	}
+	books := f.Books
+	if len(books) == 0 {
+		books = []string{f.Family}
+	}
 	misfits := e.Misfits()
 	var out []Listed
 	var bad error
@@ -59,7 +64,7 @@ func (e *Engine) Runs(ctx context.Context, f Filter) ([]Listed, error) {
 		if bad = decode(space+"/"+k, value, &r); bad != nil {
 			return false
 		}
-		if f.Family != "" && r.Family != f.Family && r.Family != "" || f.Project != "" && r.Project != f.Project || f.Status != "" && r.Status != f.Status || !visible(r, f.Person) {
+		if f.Family != "" && r.Family != "" && !slices.Contains(books, r.Family) || f.Project != "" && r.Project != f.Project || f.Status != "" && r.Status != f.Status || !visible(r, f.Person) {
 			return true
 		}
 		out = append(out, Listed{ID: r.ID, Name: r.Name, Project: r.Project, Family: r.Family, Status: r.Status, Outcome: r.Outcome,

@@ -201,7 +201,7 @@ func (e *Engine) nameTaken(ctx context.Context, p *playbook.Playbook, r StartReq
 	}
 	if p.Overlap != playbook.Queue && p.Overlap != playbook.Replace {
 		return Started{}, errs.E(op, errs.Exists, fmt.Errorf("%s is under way already", shown)).
-			Hint("ask why %s, or abort it first", shown)
+			Hint("`%[1]s why %[2]s` says what it waits for; `%[1]s abort %[2]s --reason …` ends it", word(shown), shown)
 	}
 	r.ID = start.ID
 	b := newBatch()
@@ -229,6 +229,12 @@ func (e *Engine) nameTaken(ctx context.Context, p *playbook.Playbook, r StartReq
 	}
 	e.nameFreed(ctx, name) // it may have ended meanwhile
 	return Started{Name: name, Reply: reply, Waiting: true, Book: p}, nil
+}
+
+// word is the first word of the commands about a run: its name begins with that of its family.
+func word(name string) string {
+	family, _, _ := strings.Cut(name, "/")
+	return family
 }
 
 // replace aborts the run that has the name. What begins by itself, or as the step of a parent,

@@ -59,6 +59,9 @@ func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) 
 		case playbook.Collect:
 			fields = step.Collect.Ask
 		}
+		if len(in.Values) == 0 && step.Kind != playbook.ByHand {
+			return nil, wanted(s, in.Step, fields)
+		}
 		values, err := fitFields(in.Values, fields)
 		in.Values = values
 		return in, err
@@ -81,6 +84,20 @@ func typed(p *playbook.Playbook, s *run.State, in run.Input) (run.Input, error) 
 		return in, err
 	}
 	return in, nil
+}
+
+// wanted tells who answered without a value what is asked.
+func wanted(s *run.State, step string, fields []playbook.Input) error {
+	var asked []string
+	for _, f := range fields {
+		text := f.Name
+		if f.Help != "" {
+			text += " (" + f.Help + ")"
+		}
+		asked = append(asked, text)
+	}
+	return errs.E("engine.answer", errs.Invalid, fmt.Errorf("%s asks for %s", step, strings.Join(asked, ", "))).
+		Hint("`answer %s %s%s`", s.Name, step, run.Example(fields))
 }
 
 // settling reads the outputs that come with the word that a doubtful effect happened.

@@ -93,7 +93,7 @@ func (e *Engine) earlier(ctx context.Context, now *run.State, viewer people.Pers
 		lines = append(lines, fmt.Sprintf("• %s of %s: %s", item.Did, item.Step, became(item)))
 	}
 	if unanswered(old) {
-		lines = append(lines, "Its undo plan waits for an answer: undo-confirm "+old.ID)
+		lines = append(lines, fmt.Sprintf("Its undo plan waits for an answer: `%s undo-confirm %s`", word(old.Name), old.ID))
 	}
 	return strings.Join(lines, "\n"), nil
 }

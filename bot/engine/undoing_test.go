@@ -166,7 +166,7 @@ func TestADoubtCallsThoseWhoMayAnswer(t *testing.T) {
 		}
 		w.say("requester", "abort 1.0")
 		w.pass(time.Minute)
-		if stuck := w.room.titled("it is stuck"); len(stuck) != 1 || !strings.Contains(stuck[0].c.Blocks[0].Text, "has ended aborted") {
+		if stuck := w.room.titled("it was stuck"); len(stuck) != 1 || !strings.Contains(stuck[0].c.Blocks[0].Text, "has ended aborted") {
 			t.Fatalf("%s: at the end: %+v", at, stuck)
 		}
 	}

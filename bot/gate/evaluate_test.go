@@ -138,7 +138,7 @@ func TestEvaluate(t *testing.T) {
 		{"in either order", "1 of maintainer and 1 of qa", "maria both", true, "maria both", nil},
 		{"or", "2 of qa or 1 of maintainer", "maria", true, "maria", nil},
 		{"or shows the other way", "1 of qa or 3 of maintainer", "maria", false, "", []string{
-			"needs 1 qa: both or qa1", "or else: 3 of maintainer"}},
+			"needs 1 qa: both or qa1", "or else: 3 of maintainer (maria counted, 2 more needed)"}},
 		{"parentheses", "1 of qa and (1 of maintainer or 2 of qa)", "qa1 both", true, "qa1 both", nil},
 		{"a role that cannot be read", "1 of down", "maria", false, "", []string{
 			"needs 1 down: who holds down in lava cannot be read now: ldap does not answer"}},

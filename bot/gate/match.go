@@ -247,8 +247,24 @@ func (e *evaluation) record(v *Verdict, m match) {
 	}
 	if !v.Passes {
 		for _, w := range e.q.Rule.ways {
-			if !slices.Equal(w, m.way) {
-				v.Or = append(v.Or, w.String())
+			if slices.Equal(w, m.way) {
+				continue
+			}
+			other := e.fill(w, m.units)
+			e.need(&other)
+			text := w.String()
+			var by []people.PersonID
+			for u, t := range other.term {
+				if t >= 0 {
+					by = append(by, e.yes[other.speaker(e, u)].person)
+				}
+			}
+			if len(by) > 0 {
+				text += fmt.Sprintf(" (%s counted, %d more needed)", list(by, "and"), other.missing)
+			}
+			v.Or = append(v.Or, text)
+			if other.hard == 0 {
+				v.Other = append(v.Other, Other{Way: w.String(), Needs: other.needs, Given: len(by)})
 			}
 		}
 	}

@@ -29,7 +29,15 @@ type Verdict struct {
 	Refused  []Refusal `json:"refused,omitempty"`  // votes that do not count, oldest first
 	Needs    []Need    `json:"needs,omitempty"`    // what is missing on the shortest way to pass
 	Terms    []Term    `json:"terms,omitempty"`    // of that way: how far each is filled
-	Or       []string  `json:"or,omitempty"`       // the other ways, in words
+	Or       []string  `json:"or,omitempty"`       // the other ways, in words, with what each still needs
+	Other    []Other   `json:"other,omitempty"`    // the other ways that persons there are could still fill
+}
+
+// Other is another way to pass, and what is missing on it.
+type Other struct {
+	Way   string `json:"way"` // in words
+	Needs []Need `json:"needs"`
+	Given int    `json:"given,omitempty"` // approvals that count on it already
 }
 
 // Refusal is a vote that does not count, and why.

@@ -92,7 +92,7 @@ func (d *decider) stopped() (Blocker, bool) {
 		return Blocker{Kind: "run", What: path, Why: path + " was rejected, the run ends", Never: true}, true
 	}
 	if path := d.refusedBy(); path != "" {
-		return Blocker{Kind: "run", What: path, Why: "what is asked for is there already: " + d.at(path).Message, Never: true}, true
+		return Blocker{Kind: "run", What: path, Why: "it is refused: " + d.at(path).Message, Never: true}, true
 	}
 	return Blocker{}, false
 }

@@ -103,10 +103,15 @@ func (d *decider) answerCollect(in *inst, a Answer) *errs.Error {
 	default:
 		return d.answerable(in, st)
 	}
-	_, before := st.Answers[a.Member]
+	was, before := st.Answers[a.Member]
 	if !before && part.Late != "accept" {
 		return refuse(errs.Conflict, "the answers to %s were closed at %s", in.path, st.Since.Format("2006-01-02 15:04 MST")).
 			Hint("this playbook takes no late answers")
+	}
+	old, _ := canonical(was)
+	if now, _ := canonical(values); before && string(old) == string(now) {
+		d.reply = "that is the answer of " + a.Member + " already; nothing changes"
+		return nil
 	}
 	used := d.usedAfter(in.path)
 	if used != "" && before {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -50,6 +51,25 @@ func TestStartRefusesWhatDoesNotFit(t *testing.T) {
 	w.Start(map[string]any{"version": "1"})
 	if d := w.Do(w.s.Start); len(d.Events) > 0 || d.Refusal != nil {
 		t.Fatal("a repeated start is not a repeat")
+	}
+}
+
+// A name stands in one line wherever people meet it, so whatever breaks a line or acts on a terminal
+// is refused, at the start and later.
+func TestANameIsOneLineOfText(t *testing.T) {
+	w := newWorld(t, line)
+	for _, bad := range []string{"1\n2", "1\r", "1\t2", "1\x00", "1\x1b[31m", "1\u0085", "1\u2028", "1\xff"} {
+		w.s = &State{}
+		in := Start{ID: "r", Project: "lava", Requester: "requester", Inputs: map[string]any{"version": bad}}
+		w.Refuses(in, errs.Invalid, "control character")
+		if d := w.Do(in); !strings.Contains(errs.HintOf(d.Refusal), "line/${inputs.version}") || strings.ContainsAny(errs.Text(d.Refusal), "\n\r\t\x00\x1b") {
+			t.Errorf("%q: %s; %s", bad, errs.Text(d.Refusal), errs.HintOf(d.Refusal))
+		}
+	}
+	w.Start(map[string]any{"version": "1 é 🎉"})
+	w.Refuses(Command{Verb: RenameVerb, Person: "requester", Values: map[string]any{"version": "2\n"}}, errs.Invalid, "control character")
+	if w.s.Name != "line/1 é 🎉" {
+		t.Fatalf("its name is %q", w.s.Name)
 	}
 }
 

@@ -204,10 +204,9 @@ func (d *decider) start(in Start) *errs.Error {
 	d.s.Start = in // the name is made from it
 	name := d.p.Name + "/" + in.ID
 	if d.p.RunName != nil {
-		v, err := d.p.RunName.Eval(d.scope(nil, nil))
-		text, ok := v.(string)
-		if err != nil || !ok || text == "" {
-			return refuse(errs.Invalid, "the name of the run cannot be made from these inputs: %s", plainError(err))
+		text, err := d.nameIn(d.scope(nil, nil))
+		if err != nil {
+			return err
 		}
 		name = text
 	}

@@ -7,15 +7,16 @@ import (
 )
 
 // refusedBy is the step that found, before anything was done or asked, that what the run is to
-// make exists already, or "". Such a run ends as refused, and its name is free: there is nothing
-// in it that a person could settle.
+// make exists already, that what it names is not there, or that what it was given is wrong; or "".
+// Such a run ends as refused, and its name is free: nothing in it could be settled but by another
+// beginning.
 func (d *decider) refusedBy() string {
 	found := ""
 	for _, def := range d.p.Steps {
 		if def.Kind != playbook.Do || def.OnFail != nil {
 			continue
 		}
-		if st := d.s.Steps[def.ID]; st != nil && st.Status == FailedSt && st.Failures[errs.Exists.String()] > 0 {
+		if st := d.s.Steps[def.ID]; st != nil && st.Status == FailedSt && turnsAway(st) {
 			found = def.ID
 			break
 		}
@@ -24,6 +25,16 @@ func (d *decider) refusedBy() string {
 		return ""
 	}
 	return found
+}
+
+// turnsAway reports whether a failed read says that the run should not have begun so.
+func turnsAway(st *Step) bool {
+	for _, kind := range []errs.Kind{errs.Exists, errs.NotFound, errs.Invalid} {
+		if st.Failures[kind.String()] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // onlyLooked reports whether nothing but reading has begun, ever.

@@ -34,3 +34,33 @@ func TestWhatExistsLaterIsStuck(t *testing.T) {
 	w.End("make", ForStep, Result{Outcome: Fail, Class: "exists", Message: "it is there"})
 	w.Want("make", Stuck)
 }
+
+// What names something that is not there, or makes no sense, can only be begun otherwise.
+func TestWhatIsWrongEndsARunThatOnlyLooked(t *testing.T) {
+	for _, class := range []string{"not found", "invalid"} {
+		w := newWorld(t, refusing)
+		w.Start(nil)
+		w.End("look", ForStep, Result{Outcome: Fail, Class: class, Message: "there is no such suite"})
+		w.OK("other", `{"r":"x","authors":[]}`)
+		w.WantOutcome("refused")
+	}
+}
+
+// Whoever aborts a run is not asked to help what was stuck in it.
+func TestWhatIsStuckInAnAbortedRunWaitsForNobody(t *testing.T) {
+	w := newWorld(t, refusing)
+	w.Start(nil)
+	w.OK("look", `{"r":"x","authors":[]}`)
+	w.OK("other", `{"r":"x","authors":[]}`)
+	w.End("make", ForStep, Result{Outcome: Fail, Class: "failed", Message: "no"})
+	w.Want("make", Stuck)
+	if who := Who(w.p, w.s, w.World()); len(who) != 1 || who[0].Kind != "stuck" || who[0].Say == "" {
+		t.Fatalf("%+v", who)
+	}
+	w.Say(Command{Verb: AbortVerb, Reason: "r"})
+	for _, a := range Who(w.p, w.s, w.World()) {
+		if a.Kind == "stuck" {
+			t.Fatalf("%+v", a)
+		}
+	}
+}

@@ -3,6 +3,8 @@ package run
 import (
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"slipway/bot/errs"
 	"slipway/bot/playbook"
@@ -11,6 +13,24 @@ import (
 // inName reports whether the run's name is made from the input.
 func (d *decider) inName(input string) bool {
 	return d.p.RunName != nil && mentionsWord(d.p.RunName.Text, "inputs."+input)
+}
+
+// nameIn makes the run's name. It stands in one line of commands, cards and mails, so characters that
+// break a line or act on a terminal are refused, as are bytes that are no text.
+func (d *decider) nameIn(scope playbook.Scope) (string, *errs.Error) {
+	v, err := d.p.RunName.Eval(scope)
+	name, ok := v.(string)
+	if err != nil || !ok || name == "" {
+		return "", refuse(errs.Invalid, "the name of the run cannot be made from these inputs: %s", plainError(err)).
+			Hint("the playbook makes it from %s: give what that needs", d.p.RunName.Text)
+	}
+	for i, r := range name {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == utf8.RuneError && !strings.HasPrefix(name[i:], "\uFFFD") {
+			return "", refuse(errs.Invalid, "the name of the run would be %q, with a line break or another control character in it", name).
+				Hint("the playbook makes it from %s: write that in one line, of printable characters", d.p.RunName.Text)
+		}
+	}
+	return name, nil
 }
 
 // rename changes the inputs that are in the run's name. Steps that read them go stale.
@@ -53,10 +73,9 @@ func (d *decider) rename(c Command) *errs.Error {
 	for k, v := range c.Values {
 		scope.Inputs[k] = v
 	}
-	v, evalErr := d.p.RunName.Eval(scope)
-	name, ok := v.(string)
-	if evalErr != nil || !ok || name == "" {
-		return refuse(errs.Invalid, "no name can be made from these inputs: %s", plainError(evalErr))
+	name, err := d.nameIn(scope)
+	if err != nil {
+		return err
 	}
 	was := d.s.Name
 	d.emit(Renamed{name, c.Values})

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -184,6 +185,11 @@ func (d *decider) answerAsk(in *inst, a Answer) *errs.Error {
 	if bad := d.answerable(in, st); bad != nil {
 		return bad
 	}
+	filled := func(p people.PersonID) bool { return slices.Contains(d.s.Filled[part.Fills], p) }
+	if d.sameAnswer(st, values) && (part.Fills == "" || !slices.ContainsFunc(named(values), func(p people.PersonID) bool { return !filled(p) })) {
+		d.reply = "that is the answer to " + in.path + " already; nothing changes"
+		return nil
+	}
 	if part.Fills != "" {
 		if err := d.fill(part.Fills, values, st.Output); err != nil {
 			return err
@@ -200,6 +206,19 @@ func (d *decider) answerAsk(in *inst, a Answer) *errs.Error {
 		d.reply = "changed"
 	}
 	return nil
+}
+
+// sameAnswer reports whether an answered step has these very values: to say them again is no change,
+// whoever says it, and must not void what followed.
+func (d *decider) sameAnswer(st *Step, values map[string]any) bool {
+	if st.Status != Done {
+		return false
+	}
+	had := maps.Clone(st.Output)
+	delete(had, "by")
+	old, _ := canonical(had)
+	now, _ := canonical(values)
+	return string(old) == string(now)
 }
 
 // answerable: an answer may be given while the step asks, and changed until an effect used it.
@@ -230,6 +249,10 @@ func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {
 	st := d.at(in.path)
 	if bad := d.answerable(in, st); bad != nil {
 		return bad
+	}
+	if d.sameAnswer(st, values) {
+		d.reply = "that is what was said of " + in.path + " already; nothing changes"
+		return nil
 	}
 	changed := st.Status == Done
 	if part.Probe == nil {

@@ -27,6 +27,7 @@ type Awaited struct {
 	Step    string // "" the run itself
 	Kind    string // gate, ask, by_hand, collect, offer, stuck, doubtful, hold, undo
 	What    string // in words
+	Say     string // the command with which a person does it, if there is one
 	Role    string
 	Persons []people.PersonID // who could do it now, sorted; may be empty
 	Since   time.Time
@@ -306,16 +307,20 @@ func (d *decider) inDoubt(path string, st *Step) []Awaited {
 	if e := d.s.Effects[st.Effect]; e == nil || e.Outcome == "" {
 		return nil
 	}
-	return []Awaited{{Step: path, Kind: "doubtful", What: "say whether " + path + " happened" + colon(st.Message), Persons: d.steerers(), Since: st.Since}}
+	return []Awaited{{Step: path, Kind: "doubtful", What: "say whether " + path + " happened" + colon(st.Message),
+		Say: "doubt " + d.s.Name + " " + path + " happened, redo or failed", Persons: d.steerers(), Since: st.Since}}
 }
 
 // awaited says what persons could do about a step now.
 func (d *decider) awaited(in *inst, st *Step) []Awaited {
 	one := func(kind, role, what string, persons []people.PersonID) []Awaited {
-		return []Awaited{{Step: in.path, Kind: kind, Role: role, What: what, Persons: persons, Since: st.Since}}
+		return []Awaited{{Step: in.path, Kind: kind, Role: role, What: what, Say: d.say(in, kind), Persons: persons, Since: st.Since}}
 	}
 	switch st.Status {
 	case Stuck:
+		if d.s.Status == IsAborting {
+			return nil // only undo and doubt are left
+		}
 		return one("stuck", "", in.path+" is stuck: "+st.Message, d.steerers())
 	case InDoubt:
 		return d.inDoubt(in.path, st)
@@ -338,7 +343,17 @@ func (d *decider) awaited(in *inst, st *Step) []Awaited {
 			if need.Why != "" {
 				what += " (" + need.Why + ")"
 			}
-			out = append(out, Awaited{Step: in.path, Kind: "gate", Role: need.Role, What: what, Persons: need.From, Since: st.Since})
+			out = append(out, Awaited{Step: in.path, Kind: "gate", Role: need.Role, What: what, Say: d.say(in, "gate"), Persons: need.From, Since: st.Since})
+		}
+		for _, other := range v.Other { // who is asked on one way is not asked again on another
+			for _, need := range other.Needs {
+				more := ""
+				if other.Given > 0 {
+					more = "more "
+				}
+				what := fmt.Sprintf("or else approve %s: %d %sof %s", in.path, need.Count, more, need.Role)
+				out = append(out, Awaited{Step: in.path, Kind: "gate", Role: need.Role, What: what, Say: d.say(in, "gate"), Persons: need.From, Since: st.Since})
+			}
 		}
 		if v.Vetoed {
 			out = append(out, d.liftable(in, st, v))

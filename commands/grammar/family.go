@@ -88,6 +88,15 @@ func (f Family) PlaybookName() string {
 	return f.Playbook
 }
 
+// Playbooks are all that the starts of the family run; the one of the family itself is the first.
+func (f Family) Playbooks() []string {
+	var out []string
+	for _, s := range f.starts() {
+		out = append(out, s.Playbook)
+	}
+	return out
+}
+
 // VerbStart is the Verb of a family's start command.
 const VerbStart = "start"
 

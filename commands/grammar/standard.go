@@ -42,7 +42,7 @@ func general() []Entry {
 		{Path: "unveto", Args: []Arg{run, gate}, Summary: "Lift a veto.", Who: "who gave the veto, or whom the gate names", Examples: []string{"unveto 2019.01 publish"}},
 		{Path: "lift", Args: []Arg{run, gate}, Summary: "Lift a veto; the same as unveto.", Who: "who gave the veto, or whom the gate names", Examples: []string{"lift 2019.01"}},
 		{Path: "withdraw", Args: []Arg{run, gate}, Summary: "Take your own approval back while the gate is open.", Who: "who approved", Examples: []string{"withdraw 2019.01 go"}},
-		{Path: "answer", Args: []Arg{run, step}, TakesInput: true, MinInputs: 1, Summary: "Answer what a step asks.", Who: "whom the step asks",
+		{Path: "answer", Args: []Arg{run, step}, TakesInput: true, Summary: "Answer what a step asks.", Who: "whom the step asks",
 			Examples: []string{`answer 2019.01 notes headline="Faster boot" urgent=no`}},
 		{Path: "done", Args: []Arg{run, step, {Name: "evidence", Kind: Text, Optional: true, Variadic: true, Help: "what shows that it is done: a link, a digest, words"}},
 			TakesInput: true, Summary: "Say that a step done by hand is done.", Who: "whom the step names",

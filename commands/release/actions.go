@@ -68,7 +68,7 @@ type VersionIn struct {
 type VersionOut struct {
 	Tag      string   `cel:"tag" json:"tag" doc:"the tag of this release: the one that exists, or else the version, with or without a leading v as the newest release has it"`
 	Last     string   `cel:"last" json:"last" doc:"the newest other release among merged; empty when there is none"`
-	Debian   string   `cel:"debian" json:"debian" doc:"version of the package: 2019.01-1"`
+	Debian   string   `cel:"debian" json:"debian" doc:"version of the package, without the epoch that its changelog may have: 2019.01-1"`
 	Warnings []string `cel:"warnings" json:"warnings"`
 }
 
@@ -129,9 +129,10 @@ type ChangelogIn struct {
 	Made    bool     `cel:"made,optional" json:"made,omitempty" doc:"before belongs to a release that a person made: its entry is told, and none is written"`
 }
 type ChangelogOut struct {
-	Entry  string            `cel:"entry" json:"entry" doc:"empty when a release that a person made has none"`
-	Digest string            `cel:"digest" json:"digest" kind:"digest"`
-	Files  map[string]string `cel:"files" json:"files" doc:"path → entry, for the release commit"`
+	Entry   string            `cel:"entry" json:"entry" doc:"empty when a release that a person made has none"`
+	Version string            `cel:"version" json:"version" doc:"whole Debian version of the entry, with the epoch that the changelog has: 1:2019.01-1; where there is no entry, the one that it would have"`
+	Digest  string            `cel:"digest" json:"digest" kind:"digest"`
+	Files   map[string]string `cel:"files" json:"files" doc:"path → entry, for the release commit"`
 }
 
 func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
@@ -164,13 +165,13 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	if in.Debian != "" {
 		entry.Version = in.Debian
 	}
-	if in.Made {
-		return madeEntry(in.Before, v)
-	}
 	if last, _, err := ParseEntry(in.Before); err == nil {
 		if w, err := version.Parse(last.Version); err == nil && w.Epoch != "" && !strings.Contains(entry.Version, ":") { // whoever has one keeps it for ever
 			entry.Version = w.Epoch + ":" + entry.Version
 		}
+	}
+	if in.Made {
+		return madeEntry(in.Before, v, entry.Version), nil
 	}
 	if _, err := Prepend(in.Before, entry); err != nil {
 		return ChangelogOut{}, err
@@ -179,18 +180,19 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	if err != nil {
 		return ChangelogOut{}, err
 	}
-	return ChangelogOut{Entry: text, Digest: action.DigestOf([]byte(text)), Files: map[string]string{in.Path: text + "\n"}}, nil
+	return ChangelogOut{Entry: text, Version: entry.Version, Digest: action.DigestOf([]byte(text)), Files: map[string]string{in.Path: text + "\n"}}, nil
 }
 
-// madeEntry is the newest entry of a changelog if it is that of v, as it stands there.
-func madeEntry(changelog string, v Version) (ChangelogOut, error) {
+// madeEntry is the newest entry of a changelog if it is that of v, as it stands there. One that is
+// not gives expected as the version: nothing else may be published as v.
+func madeEntry(changelog string, v Version, expected string) ChangelogOut {
 	text := ""
 	if e, rest, err := ParseEntry(changelog); err == nil {
 		if w, err := version.Parse(e.Version); err == nil && version.ComparePart(w.Upstream, v.Upstream()) == 0 {
-			text = strings.TrimLeft(strings.TrimSuffix(changelog, rest), "\n")
+			text, expected = strings.TrimLeft(strings.TrimSuffix(changelog, rest), "\n"), e.Version
 		}
 	}
-	return ChangelogOut{Entry: text, Digest: action.DigestOf([]byte(text)), Files: map[string]string{}}, nil
+	return ChangelogOut{Entry: text, Version: expected, Digest: action.DigestOf([]byte(text)), Files: map[string]string{}}
 }
 
 // NotesIn and NotesOut are those of release.notes@1.

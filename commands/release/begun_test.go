@@ -38,7 +38,7 @@ func TestTheEntryFollowsTheChangelog(t *testing.T) {
 		By: "Dora <dora@example.org>", Date: "2019-01-31T12:00:00Z", Path: "debian/changelog"}
 	for before, want := range map[string]string{"": "lava (2019.01-1) ", head("lava", "2018.11-1"): "lava (2019.01-1) ", head("lava", "1:2018.11-1"): "lava (1:2019.01-1) "} {
 		in.Before = before
-		if out, err := writeChangelog(in); err != nil || !strings.HasPrefix(out.Entry, want) || len(out.Files) != 1 {
+		if out, err := writeChangelog(in); err != nil || !strings.HasPrefix(out.Entry, want) || "lava ("+out.Version+") " != want || len(out.Files) != 1 {
 			t.Errorf("after %q: %+v %v", before, out, err)
 		}
 	}
@@ -50,11 +50,19 @@ func TestTheEntryFollowsTheChangelog(t *testing.T) {
 	}
 	// A release made by hand is told as it is.
 	in.Made, in.Before = true, head("lava", "2019.01-2")+"\n"+head("lava", "2018.11-1")
-	if out, err := writeChangelog(in); err != nil || out.Entry != head("lava", "2019.01-2") || len(out.Files) != 0 {
+	if out, err := writeChangelog(in); err != nil || out.Entry != head("lava", "2019.01-2") || out.Version != "2019.01-2" || len(out.Files) != 0 {
 		t.Errorf("by hand: %+v %v", out, err)
 	}
+	in.Before = head("lava", "1:2019.01-2")
+	if out, err := writeChangelog(in); err != nil || out.Version != "1:2019.01-2" {
+		t.Errorf("by hand, with an epoch: %+v %v", out, err)
+	}
+	in.Before = head("lava", "1:2018.11-1")
+	if out, err := writeChangelog(in); err != nil || out.Entry != "" || out.Version != "1:2019.01-1" {
+		t.Errorf("by hand, without an entry after an epoch: %+v %v", out, err)
+	}
 	in.Before = head("lava", "2018.11-1")
-	if out, err := writeChangelog(in); err != nil || out.Entry != "" {
+	if out, err := writeChangelog(in); err != nil || out.Entry != "" || out.Version != "2019.01-1" {
 		t.Errorf("by hand, without an entry: %+v %v", out, err)
 	}
 }

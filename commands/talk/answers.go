@@ -153,7 +153,8 @@ func (a *Answers) find(family string) (grammar.Family, bool) {
 }
 
 func (a *Answers) list(ctx context.Context, s engine.Spoken, c grammar.Command) (string, error) {
-	f := engine.Filter{Family: c.Family, Project: c.Args["project"], Person: s.Viewer()}
+	family, _ := a.find(c.Family)
+	f := engine.Filter{Family: c.Family, Books: family.Playbooks(), Project: c.Args["project"], Person: s.Viewer()}
 	runs, err := a.Engine.Runs(ctx, f)
 	if err != nil {
 		return "", err
@@ -166,7 +167,9 @@ func (a *Answers) list(ctx context.Context, s engine.Spoken, c grammar.Command) 
 		}
 		runs = append(runs, past...)
 	}
-	if len(runs) == 0 {
+	if len(runs) == 0 && c.Options["all"] == "" {
+		return "there are none under way; with --all also those that have ended", nil
+	} else if len(runs) == 0 {
 		return "there are none", nil
 	}
 	slices.SortStableFunc(runs, func(x, y engine.Listed) int { return y.Began.Compare(x.Began) })
@@ -244,6 +247,9 @@ func Who(list []run.Awaited, w run.World) string {
 		if a.Step != "" {
 			lines[i] = fmt.Sprintf("• %s: %s (%s)", whom(a, w.Directory), a.What, a.Step)
 		}
+		if a.Say != "" {
+			lines[i] += "; say: " + a.Say
+		}
 	}
 	return strings.Join(lines, "\n")
 }
@@ -262,17 +268,26 @@ func (a *Answers) mine(ctx context.Context, s engine.Spoken) (string, error) {
 		lines[i] = "• " + w.Name
 		switch {
 		case w.Kind == "hold":
-			lines[i] += ": you hold it; say resume when it may go on"
+			lines[i] += fmt.Sprintf(": you hold it; `%s resume %s` when it may go on", familyOf(w.Name), w.Name)
 		case w.Kind == "undo":
-			lines[i] += fmt.Sprintf(" %s: %s (undo-confirm %s)", w.Step, w.What, w.Run)
+			lines[i] += fmt.Sprintf(" %s: %s (`%s undo-confirm %s`)", w.Step, w.What, familyOf(w.Name), w.Run)
 		default:
 			lines[i] += " " + w.Step + ": " + w.What
 		}
 		if !w.Since.IsZero() {
 			lines[i] += ", since " + card.Moment(w.Since)
 		}
+		if w.Say != "" {
+			lines[i] += "; say: " + w.Say
+		}
 	}
 	return strings.Join(lines, "\n"), nil
+}
+
+// familyOf is the first word of the commands about a run.
+func familyOf(name string) string {
+	family, _, _ := strings.Cut(name, "/")
+	return family
 }
 
 // migration says what moving a run to the present playbook would change.
@@ -339,6 +354,7 @@ func (a *Answers) history(ctx context.Context, id, from string) (string, error) 
 			if steps := run.Touched([]run.Event{ev}); len(steps) > 0 {
 				line += ": " + strings.Join(steps, ", ")
 			}
+			line += said(ev.Body)
 			lines = append(lines, line)
 		}
 	}
@@ -352,7 +368,7 @@ func (a *Answers) history(ctx context.Context, id, from string) (string, error) 
 			lines = append(lines[:most], fmt.Sprintf("… %d later ones", len(lines)-most))
 		}
 	} else if n := len(lines); n > most {
-		lines = append([]string{fmt.Sprintf("… %d earlier ones", n-most)}, lines[n-most:]...)
+		lines = append([]string{fmt.Sprintf("… %d earlier ones; --from 1 begins with the first", n-most)}, lines[n-most:]...)
 	}
 	return strings.Join(lines, "\n"), nil
 }
@@ -369,7 +385,7 @@ func undoPlan(s *run.State) string {
 		}
 		fmt.Fprintf(&b, "• %s did %s: %s\n", item.Step, item.Did, way)
 	}
-	return b.String() + "Confirm with undo-confirm, whole or by step."
+	return b.String() + fmt.Sprintf("Confirm with `%s undo-confirm %s`, whole or with the names of steps.", familyOf(s.Name), s.ID)
 }
 
 func showStep(p *playbook.Playbook, s *run.State, w run.World, step string) (string, error) {

@@ -288,12 +288,12 @@ func TestARunbookIsAnswered(t *testing.T) {
 func TestARunbookIsSafeToPaste(t *testing.T) {
 	w := newWorld(t)
 	_, list := contracts(t)
-	hostile := strings.NewReplacer("/${inputs.version}\"", "/${inputs.version}\\ntouch pwned $(touch pwned)\"", "What is new?", strings.Repeat("What is new? ", 700)).Replace(releaseYAML)
+	hostile := strings.NewReplacer("/${inputs.version}\"", "/${inputs.version}'; touch pwned; $(touch pwned)\"", "What is new?", strings.Repeat("What is new? ", 700)).Replace(releaseYAML)
 	w.books["release"] = check(t, hostile, list)
-	w.say("ada", "release 2019.01")
+	begun := w.say("ada", "release 2019.01")
 	runs, err := w.e.Runs(t.Context(), engine.Filter{Person: "ada"})
-	if err != nil || len(runs) != 1 || !strings.Contains(runs[0].Name, "\n") {
-		t.Fatalf("%+v, %v", runs, err)
+	if err != nil || len(runs) != 1 || !strings.Contains(runs[0].Name, "'; touch pwned") {
+		t.Fatalf("%+v, %v: %s", runs, err, begun)
 	}
 	got := w.say("ada", "release runbook "+runs[0].ID)
 	if !strings.Contains(got, "it is too long for an answer. See it with: slipway runbook 'release/") {

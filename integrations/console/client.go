@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"slipway/bot/errs"
@@ -272,6 +274,14 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 }
 
 func (c *Client) unreachable(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
+		return errs.E("console.client", errs.Unavailable, errors.New("the bot is not running: nothing listens on "+c.Path)).
+			Hint("start it with slipway serve, or name the socket of a running one with --socket")
+	case errors.Is(err, fs.ErrPermission):
+		return errs.E("console.client", errs.Denied, fmt.Errorf("you may not use the socket %s", c.Path)).
+			Hint("ask whoever runs the bot to let your account use it")
+	}
 	return errs.E("console.client", errs.Unavailable, fmt.Errorf("slipway does not answer on %s: %w", c.Path, err)).
 		Hint("Is it running, and may you use its socket?")
 }

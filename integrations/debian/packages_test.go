@@ -60,8 +60,11 @@ func newBerth(t *testing.T, version string) *berth {
 	return &berth{t: t, version: version, files: map[string]string{}}
 }
 
+// file is the version in names of files, which have no epoch.
+func (b *berth) file() string { return b.version[strings.Index(b.version, ":")+1:] }
+
 func (b *berth) deb(name, arch string) *berth {
-	return b.debAs(name+"_"+b.version+"_"+arch+".deb", name, arch, "harbour")
+	return b.debAs(name+"_"+b.file()+"_"+arch+".deb", name, arch, "harbour")
 }
 
 func (b *berth) debAs(file, name, arch, source string) *berth {
@@ -80,10 +83,10 @@ func (b *berth) debAs(file, name, arch, source string) *berth {
 }
 
 func (b *berth) source() *berth {
-	upstream, _, _ := strings.Cut(b.version, "-")
-	orig, tar := "harbour_"+upstream+".orig.tar.xz", "harbour_"+b.version+".debian.tar.xz"
+	upstream, _, _ := strings.Cut(b.file(), "-")
+	orig, tar := "harbour_"+upstream+".orig.tar.xz", "harbour_"+b.file()+".debian.tar.xz"
 	b.files[orig], b.files[tar] = "upstream", "packaging of "+b.version
-	b.files["harbour_"+b.version+".dsc"] = "Format: 3.0 (quilt)\nSource: harbour\nBinary: harbour, harbour-doc\nArchitecture: any all\nVersion: " + b.version +
+	b.files["harbour_"+b.file()+".dsc"] = "Format: 3.0 (quilt)\nSource: harbour\nBinary: harbour, harbour-doc\nArchitecture: any all\nVersion: " + b.version +
 		"\nMaintainer: A <a@example.org>\nPackage-List:\n harbour deb misc optional arch=amd64,arm64\n harbour-doc deb doc optional arch=all\n" +
 		" harbour-di udeb debian-installer optional arch=amd64 profile=!noudeb\n" + b.list("", orig, tar)
 	b.archs = strings.TrimSpace("source " + b.archs)
@@ -107,7 +110,7 @@ func (b *berth) changes(arch string) map[string]string {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	b.files["harbour_"+b.version+"_"+arch+".changes"] = "Format: 1.8\nDate: Thu, 24 Jan 2019 11:43:27 +0000\nSource: harbour\nArchitecture: " + b.archs +
+	b.files["harbour_"+b.file()+"_"+arch+".changes"] = "Format: 1.8\nDate: Thu, 24 Jan 2019 11:43:27 +0000\nSource: harbour\nArchitecture: " + b.archs +
 		"\nVersion: " + b.version + "\nDistribution: unstable\nMaintainer: A <a@example.org>\nChanges:\n harbour\n" + b.list("misc optional ", names...)
 	return b.files
 }
@@ -162,6 +165,20 @@ func TestBuildsOfTwoArchitecturesAreOneRelease(t *testing.T) {
 	in.Lintian = "gate"
 	if _, err := judge(t, in, a, b); !errs.Is(err, errs.Failed) || !strings.Contains(err.Error(), "E: harbour: bad") {
 		t.Errorf("the gate says %v", err)
+	}
+}
+
+// An epoch is in the version and in no name of a file (Debian Policy 5.6.12).
+func TestAnEpochIsPartOfTheVersion(t *testing.T) {
+	const v = "1:2019.01-1"
+	out, err := judge(t, PackagesIn{Version: v, Architectures: []string{"amd64", "arm64"}}, full(t, v), second(t, v))
+	if err != nil || out.Version != v || len(out.Files) != 6 || out.Files[2].Name != "harbour_2019.01-1.dsc" {
+		t.Fatalf("got %+v %v", out, err)
+	}
+	for want, built := range map[string]string{"2019.01-1": v, v: "2019.01-1", "2:2019.01-1": v} {
+		if _, err := judge(t, PackagesIn{Version: want}, full(t, built)); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), want+" is expected") {
+			t.Errorf("%s for %s: %v", built, want, err)
+		}
 	}
 }
 

@@ -78,6 +78,9 @@ func newWorld(t *testing.T, more map[string]any) *world {
 	for _, step := range []string{"trial_passed", "trial_built", "built", "packaged"} {
 		w.outputs[step] = passed
 	}
+	w.outputs["trial_artifacts"] = map[string]any{"files": []any{}}
+	w.outputs["trial_packages"] = map[string]any{"files": []any{}, "packages": []any{"lava"}, "architectures": []any{"all"}, "version": "2019.01-1",
+		"lintian_errors": int64(0), "lintian_warnings": int64(0), "lintian": "", "digest": action.DigestOf(nil)}
 	return w
 }
 

@@ -67,6 +67,47 @@ func TestUndoForThoseWhoHaveItInstalled(t *testing.T) {
 	})
 }
 
+// Several suites get one content back: that of one of them is not given to another that had
+// something else, and apt is asked in all of them, also where nothing from before is remembered.
+func TestUndoInSeveralSuites(t *testing.T) {
+	archiveStory(t, func(t *testing.T, w *world) {
+		w.Publish("2019.01")
+		w.profile["suites"] = []any{"stable", "proposed"}
+		w.Pass(day)
+		w.Publish("2019.02")
+		w.Pass(day)
+		w.Say("requester", `release undo 2019.02 installed=true --reason "jobs are lost"`)
+		w.React("manager", w.gateOf("undo-2019.02", "publish"), "✅")
+		w.SignArchive()
+		w.Pass(time.Minute)
+		w.WantRun("undo-2019.02", run.RunEnded, "done")
+		looks := 0
+		for path := range w.run("undo-2019.02").Steps {
+			if strings.HasPrefix(path, "seen") && strings.HasSuffix(path, "look") {
+				looks++
+			}
+		}
+		for _, suite := range []string{"stable", "proposed"} {
+			w.wantOffers(suite, "2019.02+really2019.01-1")
+		}
+		if looks != 2 {
+			t.Fatalf("%d of 2 suites were looked at", looks)
+		}
+
+		w.profile["suites"] = []any{"stable"}
+		w.Pass(day)
+		w.Publish("2019.03")
+		w.profile["suites"] = []any{"stable", "proposed"}
+		w.Pass(day)
+		w.Publish("2019.04")
+		w.Pass(day)
+		w.Say("requester", `release undo 2019.04 installed=true --reason "jobs are lost"`)
+		wants(t, w.why("undo-2019.04", "really"), "did not offer one version before: 2019.02+really2019.01-1 and 2019.03-1", "suite=NAME")
+		w.wantOffers("stable", "2019.04-1")
+		w.wantOffers("proposed", "2019.04-1")
+	})
+}
+
 // What no suite offers cannot be undone: the run ends at once, and its name is free.
 func TestUndoOfWhatIsNotThere(t *testing.T) {
 	archiveStory(t, func(t *testing.T, w *world) {
@@ -74,6 +115,15 @@ func TestUndoOfWhatIsNotThere(t *testing.T) {
 		w.Say("requester", `release undo 2019.02 --reason "jobs are lost"`)
 		w.WantRun("undo-2019.02", run.RunEnded, "refused")
 		wants(t, w.why("undo-2019.02", "notice"), "no suite offers lava 2019.02-1")
+		// Nor is a suite that is not there looked at, and nothing else is begun under the name.
+		w.Say("requester", `release undo 2019.01 --reason "jobs are lost" suite=nowhere`)
+		w.WantRun("undo-2019.01", run.RunEnded, "refused")
+		wants(t, w.why("undo-2019.01", "history"), `no suite "nowhere"`)
+		for _, wrong := range []struct{ from, why string }{{"nowhere", `no suite "nowhere"`}, {"stable", "cannot come from there"}, {"proposed", "proposed has no"}} {
+			w.Say("requester", "release promote 2019.01 from="+wrong.from)
+			w.WantRun("promote-2019.01", run.RunEnded, "refused")
+			wants(t, w.why("promote-2019.01", "there"), wrong.why)
+		}
 	})
 }
 
@@ -216,6 +266,7 @@ func TestUploadToDebian(t *testing.T) {
 func TestUploadOfWhatIsNotReleased(t *testing.T) {
 	archiveStory(t, func(t *testing.T, w *world) {
 		w.Say("requester", "release debian 2019.01")
-		w.wantStepOf("debian-2019.01", "version", run.Stuck, "no tag is that of 2019.01-1")
+		w.WantRun("debian-2019.01", run.RunEnded, "refused")
+		wants(t, w.why("debian-2019.01", "version"), "no tag is that of 2019.01-1")
 	})
 }

@@ -65,7 +65,58 @@ func TestRedTrialBuild(t *testing.T) {
 		w.Say("tester", "answer 2019.01 tested good=true")
 		w.WantStep("trial_passed", run.Done)
 		w.WantStep("trial_built", run.Stuck)
-		w.WantStep("go", run.Waiting, "trial_built")
+		w.WantStep("go", run.Waiting, "trial_packages")
+	})
+}
+
+// The trial build is green, and what it left is not what the archive wants: nobody is asked, and
+// nothing is tagged.
+func TestPackagesOfTheTrialAreRefused(t *testing.T) {
+	archiveStory(t, func(t *testing.T, w *world) {
+		w.out.forgotten = "arm64"
+		w.Say("requester", "release 2019.01")
+		w.Say("manager", "answer 2019.01 checklist merged=true")
+		w.Say("tester", "answer 2019.01 tested good=true")
+		w.WantStep("trial_built", run.Done)
+		w.WantStep("trial_packages", run.Stuck, "arm64 is missing")
+		w.WantStep("go", run.Waiting, "trial_packages")
+		if _, _, found := w.take(); found || w.out.remote.pushed() > 0 {
+			t.Fatal("a tag whose packages are refused was made")
+		}
+		w.out.forgotten = ""
+		w.out.remote.commit("master", w.out.remote.tip(), "Build arm64 too", "dora@example.org")
+		w.Say("requester", "release retry 2019.01 --from state")
+		w.renew("2019.01")
+		w.WantStep("go", run.Running)
+	})
+}
+
+// A changelog with an epoch keeps it for ever, from the entry to what apt offers.
+func TestReleaseWithAnEpochIntoTheArchive(t *testing.T) {
+	archiveStory(t, func(t *testing.T, w *world) {
+		w.out.remote.changelog = "lava (1:2018.11-1) unstable; urgency=medium\n\n  * New.\n\n -- Dora <dora@example.org>  Thu, 24 Jan 2019 11:43:27 +0000\n"
+		w.staged("2019.01")
+		wants(t, w.message(w.Gate("publish")), "stable: lava 1:2019.01-1 added")
+		w.React("manager", w.Gate("publish"), "✅")
+		w.SignArchive()
+		w.Pass(time.Minute)
+		w.WantRun("2019.01", run.RunEnded, "done")
+		w.wantOffers("stable", "1:2019.01-1")
+		// So do daily builds; one that is offered already is not built again.
+		w.out.remote.commit("master", w.out.remote.tip(), "Mend the scheduler again", "dora@example.org")
+		w.triggers = []string{"release-daily"}
+		w.Restart()
+		w.Pass(24 * time.Hour)
+		w.SignArchive()
+		w.Pass(time.Minute)
+		w.WantRun("release/lava/daily", run.RunEnded, "done")
+		w.wantOffers("daily", "1:2019.01+1-1")
+		starts := w.out.ci.starts
+		w.Pass(24 * time.Hour)
+		w.WantRun("release/lava/daily", run.RunEnded, "done")
+		if w.out.ci.starts != starts {
+			t.Fatal("what is offered already was built again")
+		}
 	})
 }
 

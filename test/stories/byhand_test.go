@@ -41,6 +41,10 @@ func findRelease(r *remote, k key) doer[git.FindIn, git.FindOut] {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		now, has := r.tags[in.Tag]
+		refused := git.NotOurs
+		if in.Earlier {
+			refused = func(_, why string) error { return git.NotUsable(in, why) }
+		}
 		switch {
 		case r.down != nil:
 			return git.FindOut{}, r.down
@@ -49,7 +53,7 @@ func findRelease(r *remote, k key) doer[git.FindIn, git.FindOut] {
 		case !in.Adopt:
 			return git.FindOut{}, git.Released(in.Tag, now.object)
 		case now.content == "":
-			return git.FindOut{}, git.NotOurs(in.Tag, "it is a lightweight tag")
+			return git.FindOut{}, refused(in.Tag, "it is a lightweight tag")
 		}
 		t, err := git.ParseTagObject(now.content)
 		if err != nil {
@@ -57,9 +61,9 @@ func findRelease(r *remote, k key) doer[git.FindIn, git.FindOut] {
 		}
 		switch {
 		case t.Signature != k.sign(t.Payload) || in.Fingerprint != k.fingerprint:
-			return git.FindOut{}, git.NotOurs(in.Tag, "it is signed by another key")
+			return git.FindOut{}, refused(in.Tag, "it is signed by another key")
 		case !slices.Contains(r.history(r.branches[in.Branch]), t.Object):
-			return git.FindOut{}, git.NotOurs(in.Tag, "its commit "+t.Object+" is not on the branch "+in.Branch)
+			return git.FindOut{}, refused(in.Tag, "its commit "+t.Object+" is not on the branch "+in.Branch)
 		}
 		return git.FindOut{TagObject: now.object, Commit: t.Object, Object: now.content, Payload: t.Payload, Fingerprint: in.Fingerprint,
 			Told: " It was tagged by hand already: object " + now.object + "."}, nil

@@ -187,7 +187,7 @@ func TestRejectEndsTheRun(t *testing.T) {
 }
 
 func TestRejectLeadsElsewhere(t *testing.T) {
-	const last = "    needs: [payload, trial_passed, trial_built, tested]\n"
+	const last = "    needs: [payload, trial_passed, trial_packages, tested]\n"
 	storyWith(t, last, last+`    on_reject: sorry
 
   sorry:

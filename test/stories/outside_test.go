@@ -30,7 +30,8 @@ type outside struct {
 	ci     pipelines
 	post   letters
 
-	imported []build.ImportIn // releases that the packaging repository has
+	imported  []build.ImportIn // releases that the packaging repository has
+	forgotten string           // an architecture whose build leaves nothing
 }
 
 func newOutside() *outside {

@@ -178,9 +178,9 @@ func TestRename(t *testing.T) {
 			t.Fatal("2019.09 was not pushed")
 		}
 		wants(t, w.Say("requester", "release rename 2019.09 2019.10"), "push has used the name")
-		w.Say("requester", "release 2019.08") // the old name is free
-		if s := w.run("release/lava/2019.08"); s.Status != run.Live {
-			t.Fatalf("2019.08 is %s", s.Status)
+		w.Say("requester", "release 2019.08") // the old name is free, but 2019.09 is out
+		if s := w.run("release/lava/2019.08"); s.Outcome != "refused" {
+			t.Fatalf("2019.08 is %s %s", s.Status, s.Outcome)
 		}
 	})
 }

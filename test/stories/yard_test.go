@@ -138,6 +138,9 @@ func fetch(o *outside, depot localci.Depot) doer[localci.PipelineIn, localci.Art
 			return out, err
 		}
 		for _, f := range built(entry) {
+			if o.forgotten != "" && strings.Contains(f.name, "_"+o.forgotten+".") {
+				continue
+			}
 			digest, size, err := depot.PutFrom(context.Background(), bytes.NewReader(f.content), 1<<20)
 			if err != nil {
 				return out, err
@@ -176,14 +179,15 @@ type builtFile struct {
 
 // built are the files of two builds, one with the source and one of a further architecture.
 func built(e release.Entry) []builtFile {
-	upstream, _, _ := strings.Cut(e.Version, "-")
+	file := e.Version[strings.Index(e.Version, ":")+1:] // names of files have no epoch
+	upstream, _, _ := strings.Cut(file, "-")
 	source := []builtFile{
 		{e.Source + "_" + upstream + ".orig.tar.gz", []byte("upstream " + upstream)},
-		{e.Source + "_" + e.Version + ".debian.tar.gz", []byte("packaging " + e.Version)},
+		{e.Source + "_" + file + ".debian.tar.gz", []byte("packaging " + e.Version)},
 	}
 	dsc := fmt.Sprintf("Format: 3.0 (quilt)\nSource: %s\nBinary: %s\nArchitecture: any\nVersion: %s\nMaintainer: Team <team@example.org>\nStandards-Version: 4.6.2\n"+
 		"Package-List:\n %s deb misc optional arch=any\n%s", e.Source, e.Source, e.Version, e.Source, listed("", source))
-	source = append(source, builtFile{e.Source + "_" + e.Version + ".dsc", []byte(dsc)})
+	source = append(source, builtFile{e.Source + "_" + file + ".dsc", []byte(dsc)})
 	all := slices.Clone(source)
 	for _, arch := range []string{"amd64", "arm64"} {
 		var deb bytes.Buffer
@@ -193,14 +197,14 @@ func built(e release.Entry) []builtFile {
 		if err != nil {
 			panic(err)
 		}
-		made, what := []builtFile{{e.Source + "_" + e.Version + "_" + arch + ".deb", deb.Bytes()}}, arch
+		made, what := []builtFile{{e.Source + "_" + file + "_" + arch + ".deb", deb.Bytes()}}, arch
 		all = append(all, made...)
 		if arch == "amd64" {
 			made, what = append(made, source...), "source amd64"
 		}
 		changes := fmt.Sprintf("Format: 1.8\nDate: %s\nSource: %s\nArchitecture: %s\nVersion: %s\nDistribution: unstable\nMaintainer: Team <team@example.org>\nChanges:\n %s (%s) unstable; urgency=medium\n%s",
 			e.Date.Format(time.RFC1123Z), e.Source, what, e.Version, e.Source, e.Version, listed("misc optional ", made))
-		all = append(all, builtFile{e.Source + "_" + e.Version + "_" + arch + ".changes", []byte(changes)})
+		all = append(all, builtFile{e.Source + "_" + file + "_" + arch + ".changes", []byte(changes)})
 	}
 	return all
 }

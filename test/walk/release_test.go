@@ -136,7 +136,7 @@ func bundled(t testing.TB) (*playbook.Playbook, playbook.Known) {
 // done, and of one without, where those of packages are skipped.
 func TestRehearsalOfARelease(t *testing.T) {
 	p, k := bundled(t)
-	packages := []string{"trial_build", "trial_built", "package", "packaged", "artifacts", "packages", "stage", "switch", "seen", "clean"}
+	packages := []string{"trial_build", "trial_built", "trial_artifacts", "trial_packages", "package", "packaged", "artifacts", "packages", "stage", "switch", "seen", "clean"}
 	for _, with := range []map[string]any{archived(), profile()} {
 		o := options(p, k)
 		o.Profile = with

@@ -1,5 +1,5 @@
 # How to end release/lava/2019.01 by hand, as it was on 2019-01-31 12:00 UTC.
-# 17 steps are done, 17 are left.
+# 19 steps are done, 17 are left.
 # Slipway must be stopped, and stay so until you are done: two who do the same do it twice.
 # Read each step before you run it. All commands belong into one shell, sh or bash, in this order.
 # Never do sign.tag before go is approved.
@@ -67,6 +67,7 @@ here=$(pwd)   # an empty folder
 #   digest = sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   entry = 214 bytes, sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   files = {"debian/changelog":"lava (2019.01-1) unstable; urgency=medium\n\n  * New upstream release 2019.01\n    9bfb6601b Mend $ (touch pwned) 'touch pwned''; touch pwned; '\n\n -- Release Team <release@example.org>  Thu, 31 Jan 2019 12:00:00 +0000\n\n"}
+#   version = 2019.01-1
 
 # 9. commit: Make the release commit
 # Done.
@@ -143,22 +144,37 @@ git -C "$here/git/REPOSITORY" show --stat "$made" --
 #   state = success
 #   url =
 
-# 14. tested: Functional tests are signed off
+# 14. trial_artifacts: Fetch what the trial built
+# Done.
+#   files = []
+
+# 15. trial_packages: Check the packages of the trial before anybody is asked
+# Done.
+#   architectures = ["all"]
+#   digest = sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+#   files = []
+#   lintian =
+#   lintian_errors = 0
+#   lintian_warnings = 0
+#   packages = ["lava"]
+#   version = 2019.01-1
+
+# 16. tested: Functional tests are signed off
 # Done.
 #   by = tess
 #   good = true
 #   how =
 
-# 15. payload: Write the tag that is to be signed
+# 17. payload: Write the tag that is to be signed
 # Done.
 #   digest = sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
 #   payload = 153 bytes, sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
 
-# 16. go: The team agrees that it is good enough to go
+# 18. go: The team agrees that it is good enough to go
 # Now
 # ! 1 of 2 maintainers: grace
 # ! needs 1 more maintainer: alan
-# The question: Release lava 2019.01? It has 1 commits since '2018.11'; its tag is 2019.01.
+# The question: Release lava 2019.01? It has 1 commit since '2018.11'; its tag is 2019.01.
 # Who has to say yes: 2 of maintainer, not requester
 #   maintainer: Alan (alan) <alan@example.org>, Grace (grace) <grace@example.org>
 # Read them these values, and write down who agreed, when and how you know that it was them:
@@ -169,7 +185,7 @@ git -C "$here/git/REPOSITORY" show --stat "$made" --
 #   steps.tested.good = true
 #   steps.found.tag_object =
 
-# 17. sign: The key holder signs the tag
+# 19. sign: The key holder signs the tag
 # To come
 # NOT TWICE: Two signatures make two different tags. Sign once, and push that one.
 # The holder of the release key 0123456789ABCDEF0123456789ABCDEF01234567 does this, where the key is. What is signed was approved; read it.
@@ -191,7 +207,7 @@ sign_object=${sign_object%.}
 sign_signature=$(cat "$here/sign/signature.asc"; printf .)
 sign_signature=${sign_signature%.}
 
-# 18. push: Push branch and tag together
+# 20. push: Push branch and tag together
 # To come
 # NOT TWICE: A tag that was pushed stays: people and builds have it. The push refuses itself if the tag is there, or the branch is not where it was.
 # It is done if the tag is there, and its object has the payload that was approved.
@@ -211,7 +227,7 @@ push_tag_object="$(git ls-remote -- /srv/project.git refs/tags/2019.01 | cut -f1
 push_commit=4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9
 push_tag=2019.01
 
-# 19. builds: Start the pipeline of the tag
+# 21. builds: Start the pipeline of the tag
 # To come
 # Where a forge runs the pipeline by itself, look at its page instead, and put what it made into $here/builds/artifacts.
 mkdir -p "$here/git"
@@ -225,13 +241,13 @@ mkdir -p "$here/builds/artifacts"
 builds_pipeline="$here/builds/artifacts"
 builds_url=''
 
-# 20. built: The pipeline of the tag passes
+# 22. built: The pipeline of the tag passes
 # To come
 # Wait until: pipeline.state == 'success'
 # It has failed, and you stop here, when: pipeline.state in ['failed', 'canceled']
 # When you ran its command yourself: it passed if the command ended without an error.
 
-# 21. package: Build the packages of the tag
+# 23. package: Build the packages of the tag
 # To come
 # Where a forge runs the pipeline by itself, look at its page instead, and put what it made into $here/package/artifacts.
 mkdir -p "$here/git"
@@ -245,18 +261,18 @@ mkdir -p "$here/package/artifacts"
 package_pipeline="$here/package/artifacts"
 package_url=''
 
-# 22. packaged: The packages of the tag are built
+# 24. packaged: The packages of the tag are built
 # To come
 # Wait until: pipeline.state == 'success'
 # It has failed, and you stop here, when: pipeline.state in ['failed', 'canceled']
 # When you ran its command yourself: it passed if the command ended without an error.
 
-# 23. artifacts: Fetch what was built
+# 25. artifacts: Fetch what was built
 # To come
 artifacts_files="$package_pipeline"
 ls -l "$artifacts_files"
 
-# 24. packages: Check that these are the packages of this release, all of them
+# 26. packages: Check that these are the packages of this release, all of them
 # To come
 # All packages of the release must be there, of one version and with the right checksums.
 dir="$artifacts_files"
@@ -267,7 +283,7 @@ packages_files="$dir"
 packages_packages="$(for deb in "$dir"/*.deb; do dpkg-deb -f "$deb" Package; done | sort -u)"
 packages_version=2019.01-1
 
-# 25. stage: Put them into a new state of the archive, which nobody reads yet
+# 27. stage: Put them into a new state of the archive, which nobody reads yet
 # To come
 # Clients see nothing of it yet.
 # The environment variable SLIPWAY_CONFIG names the configuration of the bot, unless it is ./slipway.yaml.
@@ -278,7 +294,7 @@ for suite in stable; do
 done
 stage_generation="$generation"
 
-# 26. notes: Write the release notes and the announcement
+# 28. notes: Write the release notes and the announcement
 # Done.
 #   body = 193 bytes, sha256:24d57a470d1b1a14cc0002fc75c9a2ae9c870e958774a021ce0c4ac1f4dbfce0
 #   digest = sha256:d37e2238ffbfa2bc448f24e63190e40442928a6e74b3759318cd32cb12416ff0
@@ -287,10 +303,10 @@ stage_generation="$generation"
 #   plain = 110 bytes, sha256:2a05c6e465dc4c4cc6be462b6aabd6ab6ef33badc49dd203c61aead49b3f7797
 #   subject = lava 2019.01 released
 
-# 27. sent: Nobody has announced it by hand
+# 29. sent: Nobody has announced it by hand
 # Skipped: its condition does not hold: steps.found.tag_object != ''
 
-# 28. publish: Packages and announcement may go out
+# 30. publish: Packages and announcement may go out
 # To come
 # The question: Publish lava 2019.01? Subject: lava 2019.01 released. $stage_changes
 # Who has to say yes: 1 of release-manager or 2 of maintainer
@@ -304,7 +320,7 @@ stage_generation="$generation"
 #   steps.?stage.?digests.orValue([]) = ["$stage_digests"]
 #   steps.?sent.?mail.orValue(true) = true
 
-# 29. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
+# 31. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
 # To come
 # The holder of the archive's key 0123456789ABCDEF0123456789ABCDEF01234567 does this, where the key is: copy the folder release there, and the folder signed back.
 signing=$(cd "$here/release" && find . -type f -name Release | sed -e 's|^\./||' -e 's|/Release$||' | sort)
@@ -318,7 +334,7 @@ for suite in $signing; do
   gpg --armor --detach-sign --digest-algo SHA512 --local-user '0123456789ABCDEF0123456789ABCDEF01234567!' --output "$here/signed/$suite/"0123456789ABCDEF0123456789ABCDEF01234567.gpg "$release"
 done
 
-# 30. switch: Turn the archive's clients to it
+# 32. switch: Turn the archive's clients to it
 # To come
 # NOT TWICE: Clients read what is published at once, and never go back to what is older by themselves. Each suite refuses to turn when it is not where it was.
 # A link that ends in $stage_generation has turned.
@@ -340,6 +356,8 @@ for release in "$here"/release/*/Release; do
   link=$(readlink /srv/archive/dists/"$suite" || :)
   before=${link##*/}
   [ "$before" != "$generation" ] || continue
+  expected=$(sed -n 's/^{.*"parent":"\([^"]*\)".*$/\1/p' "$new/.generation.json")
+  test "$before" = "$expected"
   gpgv --keyring "$here/keys.gpg" "$signed/InRelease" || exit 1
   gpgv --keyring "$here/keys.gpg" "$signed/Release.gpg" "$new/Release" || exit 1
   sed -e '1,/^$/d' -e '/^-----BEGIN PGP SIGNATURE-----$/,$d' -e 's/^- //' "$signed/InRelease" | cmp - "$new/Release" || exit 1
@@ -356,7 +374,7 @@ for release in "$here"/release/*/Release; do
 done
 switch_generation="$stage_generation"
 
-# 31. seen: apt offers the new version to every client
+# 33. seen: apt offers the new version to every client
 # To come
 # Wait until: view.ok
 # It is done when apt offers 2019.01-1 as the candidate of every package, without a warning.
@@ -375,7 +393,7 @@ touch "$here/seen/status"
 apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update || true
 apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy $packages_packages || true
 
-# 32. announce: Send the announcement
+# 34. announce: Send the announcement
 # To come
 # NOT TWICE: A mail that was sent cannot be taken back. Look first whether it arrived.
 # With another program than sendmail, for example: swaks --from ADDRESS --to ADDRESS,… --data @announcement.eml --server HOST
@@ -412,14 +430,14 @@ cat "$here/announce/announcement.eml"
 PATH="$PATH:/usr/sbin" sendmail -i -f release@example.org -- announce@lists.example.org < "$here/announce/announcement.eml"
 announce_message_id=release.lava.2019.01.5abaecc86866c3f1579af7b8@lists.example.org
 
-# 33. tell: Tell the channels
+# 35. tell: Tell the channels
 # To come
 # NOT TWICE: Everybody would read it twice.
 # Write this into #lava, #announce, unless it stands there already:
 #   lava 2019.01 is released
-#   1 commits since '2018.11'; the tag $push_tag is $push_tag_object.
+#   Commits since '2018.11': 1; the tag $push_tag is $push_tag_object.
 
-# 34. clean: Remove what no client of the archive can ask for any more
+# 36. clean: Remove what no client of the archive can ask for any more
 # To come
 # It may wait: nothing depends on it.
 slipway archive clean --archive=lava

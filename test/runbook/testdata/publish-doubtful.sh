@@ -1,5 +1,5 @@
 # How to end release/lava/2019.01 by hand, as it was on 2019-01-31 12:00 UTC.
-# 29 steps are done, 5 are left.
+# 31 steps are done, 5 are left.
 # Slipway must be stopped, and stay so until you are done: two who do the same do it twice.
 # Read each step before you run it. All commands belong into one shell, sh or bash, in this order.
 # Never do sign.tag before go is approved.
@@ -67,6 +67,7 @@ here=$(pwd)   # an empty folder
 #   digest = sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   entry = 214 bytes, sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   files = {"debian/changelog":"lava (2019.01-1) unstable; urgency=medium\n\n  * New upstream release 2019.01\n    9bfb6601b Mend $ (touch pwned) 'touch pwned''; touch pwned; '\n\n -- Release Team <release@example.org>  Thu, 31 Jan 2019 12:00:00 +0000\n\n"}
+#   version = 2019.01-1
 
 # 9. commit: Make the release commit
 # Done.
@@ -100,66 +101,81 @@ here=$(pwd)   # an empty folder
 #   state = success
 #   url =
 
-# 14. tested: Functional tests are signed off
+# 14. trial_artifacts: Fetch what the trial built
+# Done.
+#   files = []
+
+# 15. trial_packages: Check the packages of the trial before anybody is asked
+# Done.
+#   architectures = ["all"]
+#   digest = sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+#   files = []
+#   lintian =
+#   lintian_errors = 0
+#   lintian_warnings = 0
+#   packages = ["lava"]
+#   version = 2019.01-1
+
+# 16. tested: Functional tests are signed off
 # Done.
 #   by = tess
 #   good = true
 #   how =
 
-# 15. payload: Write the tag that is to be signed
+# 17. payload: Write the tag that is to be signed
 # Done.
 #   digest = sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
 #   payload = 153 bytes, sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
 
-# 16. go: The team agrees that it is good enough to go
+# 18. go: The team agrees that it is good enough to go
 # Done.
 #   at = 2019-01-31T12:00:00Z
 #   by = ["alan","grace"]
 #   manifest = MANIFEST-OF-GO
 #   text = 679 bytes, MANIFEST-OF-GO
 
-# 17. sign: The key holder signs the tag
+# 19. sign: The key holder signs the tag
 # Done.
 #   fingerprint = 0123456789ABCDEF0123456789ABCDEF01234567
 #   object = 217 bytes, sha256:d9294a2a60ad98a8d3f13adcfd9e16340e3565f1f5813081d66352510b851328
 #   signature = 64 bytes, sha256:a7fd8f99af432398ed6186a6ff412c88182e6067c39959e4e27632fb9e679804
 #   signed_at = 2019-01-31T12:00:00Z
 
-# 18. push: Push branch and tag together
+# 20. push: Push branch and tag together
 # Done.
 #   commit = 4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9
 #   tag = 2019.01
 #   tag_object = 7536d1d07516abaaf48c980e3594aafa0a29d0d2
 
-# 19. builds: Start the pipeline of the tag
+# 21. builds: Start the pipeline of the tag
 # Done.
 #   pipeline = run-builds
 #   url =
 
-# 20. built: The pipeline of the tag passes
+# 22. built: The pipeline of the tag passes
 # Done.
 #   log =
 #   seconds = 1
 #   state = success
 #   url =
 
-# 21. package: Build the packages of the tag
+# 23. package: Build the packages of the tag
 # Done.
 #   pipeline = run-package
 #   url =
 
-# 22. packaged: The packages of the tag are built
+# 24. packaged: The packages of the tag are built
 # Done.
 #   log =
 #   seconds = 1
 #   state = success
 #   url =
 
-# 23. artifacts: Fetch what was built
+# 25. artifacts: Fetch what was built
 # Done.
 #   files = [{"digest":"sha256:9cfa1468c93fc18652e34a000f0c6614b0fa18f6f4887477ad9b0d36ca6a7eaa","name":"lava_2019.01-1_all.deb","size":3}]
 
-# 24. packages: Check that these are the packages of this release, all of them
+# 26. packages: Check that these are the packages of this release, all of them
 # Done.
 #   architectures = ["all"]
 #   digest = sha256:dc0ac283cdbbdf8658ec7fc7f542c3e85b560f807f1e80c838e598158d5736f1
@@ -170,7 +186,7 @@ here=$(pwd)   # an empty folder
 #   packages = ["lava"]
 #   version = 2019.01-1
 
-# 25. stage: Put them into a new state of the archive, which nobody reads yet
+# 27. stage: Put them into a new state of the archive, which nobody reads yet
 # Done.
 #   changes = ["stable: lava 2018.11-1 → 2019.01-1"]
 #   current = [{"generation":"20181130T120000Z-0011223344556677","suite":"stable"}]
@@ -180,7 +196,7 @@ here=$(pwd)   # an empty folder
 #   packages = 1
 #   releases = [{"digest":"sha256:dc0ac283cdbbdf8658ec7fc7f542c3e85b560f807f1e80c838e598158d5736f1","suite":"stable","text":"Origin: Example\nSuite: stable\n"}]
 
-# 26. notes: Write the release notes and the announcement
+# 28. notes: Write the release notes and the announcement
 # Done.
 #   body = 193 bytes, sha256:24d57a470d1b1a14cc0002fc75c9a2ae9c870e958774a021ce0c4ac1f4dbfce0
 #   digest = sha256:d37e2238ffbfa2bc448f24e63190e40442928a6e74b3759318cd32cb12416ff0
@@ -189,23 +205,23 @@ here=$(pwd)   # an empty folder
 #   plain = 110 bytes, sha256:2a05c6e465dc4c4cc6be462b6aabd6ab6ef33badc49dd203c61aead49b3f7797
 #   subject = lava 2019.01 released
 
-# 27. sent: Nobody has announced it by hand
+# 29. sent: Nobody has announced it by hand
 # Skipped: its condition does not hold: steps.found.tag_object != ''
 
-# 28. publish: Packages and announcement may go out
+# 30. publish: Packages and announcement may go out
 # Done.
 #   at = 2019-01-31T12:00:00Z
 #   by = ["maria"]
 #   manifest = MANIFEST-OF-PUBLISH
 #   text = 837 bytes, MANIFEST-OF-PUBLISH
 
-# 29. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
+# 31. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
 # Done.
 #   fingerprint = 0123456789ABCDEF0123456789ABCDEF01234567
 #   signatures = [{"detached":"detached","digest":"sha256:dc0ac283cdbbdf8658ec7fc7f542c3e85b560f807f1e80c838e598158d5736f1","inline":"inline","suite":"stable"}]
 #   signed_at = 2019-01-31T12:00:00Z
 
-# 30. switch: Turn the archive's clients to it
+# 32. switch: Turn the archive's clients to it
 # DOUBTFUL: it may have happened, nobody knows: the connection was lost
 # NOT TWICE: Clients read what is published at once, and never go back to what is older by themselves. Each suite refuses to turn when it is not where it was.
 # A link that ends in 20190131T120000Z-0011223344556677 has turned.
@@ -254,7 +270,7 @@ done
 # In both cases:
 switch_generation=20190131T120000Z-0011223344556677
 
-# 31. seen: apt offers the new version to every client
+# 33. seen: apt offers the new version to every client
 # To come
 # Wait until: view.ok
 # It is done when apt offers 2019.01-1 as the candidate of every package, without a warning.
@@ -273,7 +289,7 @@ touch "$here/seen/status"
 apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update || true
 apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy lava || true
 
-# 32. announce: Send the announcement
+# 34. announce: Send the announcement
 # To come
 # NOT TWICE: A mail that was sent cannot be taken back. Look first whether it arrived.
 # With another program than sendmail, for example: swaks --from ADDRESS --to ADDRESS,… --data @announcement.eml --server HOST
@@ -310,14 +326,14 @@ cat "$here/announce/announcement.eml"
 PATH="$PATH:/usr/sbin" sendmail -i -f release@example.org -- announce@lists.example.org < "$here/announce/announcement.eml"
 announce_message_id=release.lava.2019.01.5abaecc86866c3f1579af7b8@lists.example.org
 
-# 33. tell: Tell the channels
+# 35. tell: Tell the channels
 # To come
 # NOT TWICE: Everybody would read it twice.
 # Write this into #lava, #announce, unless it stands there already:
 #   lava 2019.01 is released
-#   1 commits since '2018.11'; the tag 2019.01 is 7536d1d07516abaaf48c980e3594aafa0a29d0d2.
+#   Commits since '2018.11': 1; the tag 2019.01 is 7536d1d07516abaaf48c980e3594aafa0a29d0d2.
 
-# 34. clean: Remove what no client of the archive can ask for any more
+# 36. clean: Remove what no client of the archive can ask for any more
 # To come
 # It may wait: nothing depends on it.
 slipway archive clean --archive=lava
