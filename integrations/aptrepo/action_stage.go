@@ -60,13 +60,17 @@ func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, er
 	}
 	// When somebody else publishes meanwhile, what was staged is worth nothing: another try is then
 	// another generation, on top of theirs.
-	on, err := currentOf(c.Place, in.Suites)
+	on, newest, err := currentOf(c.Place, in.Suites)
 	if err != nil {
 		return StageOut{}, err
 	}
 	out := StageOut{Changes: []string{}} // a refresh changes nothing
 	var digests strings.Builder
 	date := s.a.Now().UTC().Truncate(time.Second)
+	if !date.After(newest) && date.Add(clockSkew).After(newest) {
+		// A Release tells its time in whole seconds, and clients ignore one that is no later.
+		return StageOut{}, errs.E(op, errs.Busy, fmt.Errorf("what clients read was made in this very second, at %s", newest.Format(dateForm))).Hint("wait: it is staged in a moment")
+	}
 	for _, name := range in.Suites {
 		change, err := s.change(ctx, c, in, name)
 		if err != nil {
@@ -80,7 +84,7 @@ func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, er
 			got, err = c.Place.Stage(ctx, change)
 		}
 		if errs.Is(err, errs.Conflict) {
-			if now, moved := currentOf(c.Place, in.Suites); moved == nil && now != on {
+			if now, _, moved := currentOf(c.Place, in.Suites); moved == nil && now != on {
 				return StageOut{}, errs.E(op, errs.Busy, fmt.Errorf("somebody else published in %s meanwhile", name)).Hint("wait: it is staged again on top of that")
 			}
 		}
@@ -110,21 +114,25 @@ func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, er
 	return out, nil
 }
 
-// currentOf names what clients see of the suites.
-func currentOf(p Place, suites []string) (string, error) {
+// currentOf names what clients see of the suites, and the newest date among it.
+func currentOf(p Place, suites []string) (names string, newest time.Time, err error) {
 	ids := make([]string, len(suites))
 	for i, suite := range suites {
 		all, err := p.Generations(suite)
 		if err != nil {
-			return "", err
+			return "", newest, err
 		}
 		for _, g := range all {
-			if g.Current {
-				ids[i] = g.ID
+			if !g.Current {
+				continue
+			}
+			ids[i] = g.ID
+			if g.Date.After(newest) {
+				newest = g.Date
 			}
 		}
 	}
-	return strings.Join(ids, ","), nil
+	return strings.Join(ids, ","), newest, nil
 }
 
 // change is what is asked for, for one suite.

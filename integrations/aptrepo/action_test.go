@@ -320,3 +320,24 @@ func TestTheKeyringPackage(t *testing.T) {
 		t.Errorf("an unknown suite: %v", err)
 	}
 }
+
+// A Release tells its time in whole seconds: two releases in one second are staged one after the other.
+func TestStageInTheSecondOfTheLastPublication(t *testing.T) {
+	o := newOffice(t)
+	was := o.publish(o.change(o.deb("hello", "1.0-1", "amd64")))
+	in := StageIn{Archive: "harbour", Suites: []string{was.Suite}, Kind: "refresh"}
+	o.now = was.Date.Add(900 * time.Millisecond)
+	_, err := stage{o.a}.Do(context.Background(), action.Key{Run: "r2", Step: "stage"}, in)
+	if !errs.Is(err, errs.Busy) {
+		t.Fatalf("in the same second: %v", err)
+	}
+	o.now = o.now.Add(100 * time.Millisecond)
+	out, err := stage{o.a}.Do(context.Background(), action.Key{Run: "r2", Step: "stage"}, in)
+	if err != nil || len(out.Releases) != 1 {
+		t.Errorf("a second later: %+v, %v", out, err)
+	}
+	o.now = was.Date.Add(-time.Hour)
+	if _, err := (stage{o.a}).Do(context.Background(), action.Key{Run: "r3", Step: "stage"}, in); !errs.Is(err, errs.Conflict) {
+		t.Errorf("with a clock that is an hour behind: %v", err)
+	}
+}

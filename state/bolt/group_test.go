@@ -144,11 +144,13 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "slipway.db")
 	db := open(t, path, bolt.Options{GroupBatches: 3, Faults: bolt.Faults{BeforeCommit: g.wait}})
 	outcome := make(chan error, 20)
-	for i := range 20 {
-		go func() { outcome <- db.Commit(background, putOf(fmt.Sprint(i), "1")) }()
+	commit := func(i int) { outcome <- db.Commit(background, putOf(fmt.Sprint(i), "1")) }
+	go commit(0)
+	<-g.arrived // the committer has the first alone, and the others queue up behind it
+	for i := range 19 {
+		go commit(i + 1)
 	}
-	<-g.arrived
-	db.AwaitQueue(17)
+	db.AwaitQueue(19)
 	closed := make(chan error, 1)
 	go func() { closed <- db.Close() }()
 	g.pass <- nil
