@@ -324,7 +324,7 @@ func TestTheKeyringPackage(t *testing.T) {
 // A Release tells its time in whole seconds: two releases in one second are staged one after the other.
 func TestStageInTheSecondOfTheLastPublication(t *testing.T) {
 	o := newOffice(t)
-	was := o.publish(o.change(o.deb("hello", "1.0-1", "amd64")))
+	was := o.world.publish(o.change(o.deb("hello", "1.0-1", "amd64")))
 	in := StageIn{Archive: "harbour", Suites: []string{was.Suite}, Kind: "refresh"}
 	o.now = was.Date.Add(900 * time.Millisecond)
 	_, err := stage{o.a}.Do(context.Background(), action.Key{Run: "r2", Step: "stage"}, in)
