@@ -13,6 +13,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/jsonout"
 	"slipway/bot/ledger"
 	"slipway/bot/people"
 )
@@ -292,10 +293,61 @@ func plainVersion(v string) string {
 // encode makes the value of a record. The types of this package always encode.
 func encode(v any) []byte {
 	data, err := json.Marshal(v)
+	return encoded(data, err)
+}
+
+func encoded(data []byte, err error) []byte {
 	if err != nil {
 		panic(fmt.Sprintf("a record of the engine does not encode: %v", err))
 	}
 	return data
+}
+
+// encode is [encode] for what every start writes.
+func (r *nameRecord) encode() []byte {
+	o := jsonout.Begin(make([]byte, 0, 384))
+	o.String("id", r.ID)
+	o.String("name", r.Name)
+	o.String("project", r.Project)
+	o.String("family", r.Family)
+	o.String("book", r.Book)
+	o.String("status", r.Status)
+	o.OptString("outcome", r.Outcome)
+	o.OptString("requester", string(r.Requester))
+	o.Time("began", r.Began)
+	o.OptTime("ended", r.Ended)
+	o.OptBool("private", r.Private)
+	if len(r.Circle) > 0 {
+		o.Any("circle", r.Circle)
+	}
+	o.OptString("parent", r.Parent)
+	out, err := o.End()
+	return encoded(out, err)
+}
+
+// encode is [encode] for what every effect writes.
+func (r *effectRecord) encode() []byte {
+	o := jsonout.Begin(make([]byte, 0, 512+len(r.Inputs)))
+	o.String("key", r.Key)
+	o.OptString("run", r.Run)
+	o.OptString("step", r.Step)
+	o.OptString("project", r.Project)
+	o.String("action", r.Action)
+	o.String("inputs", r.Inputs)
+	o.OptInt("gen", r.Generation)
+	o.OptString("undoes", r.Undoes)
+	o.OptBool("probe_only", r.ProbeOnly)
+	o.Time("after", r.After)
+	o.String("boot", r.Boot)
+	o.OptUint("epoch", r.Epoch)
+	o.OptString("marked", r.Marked)
+	o.OptInt("attempts", r.Attempts)
+	o.OptTime("not_before", r.NotBefore)
+	o.OptString("last", r.Last)
+	o.OptTime("last_try", r.LastTry)
+	o.OptUint("turn", r.Turn)
+	out, err := o.End()
+	return encoded(out, err)
 }
 
 func decode(what string, data []byte, v any) error {

@@ -96,9 +96,8 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 	if start.ID == "" {
 		start.ID = e.cfg.IDs()
 	}
-	digest := planDigest(start)
 	if r.Match != "" {
-		if err := matches(r.Match, digest); err != nil {
+		if err := matches(r.Match, planDigest(start)); err != nil {
 			return Started{}, err
 		}
 		r.Match = "" // a start that waits for its name was looked at now
@@ -108,7 +107,7 @@ func (e *Engine) startRun(ctx context.Context, r StartRequest, more also) (Start
 		if d.Refusal != nil {
 			return Started{}, d.Refusal
 		}
-		return Started{Name: d.After.Name, Plan: d, Book: p, Digest: digest}, nil
+		return Started{Name: d.After.Name, Plan: d, Book: p, Digest: planDigest(start)}, nil
 	}
 	if err := e.doneBefore(ctx, p, r, start); err != nil {
 		return Started{}, err

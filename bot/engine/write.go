@@ -114,7 +114,12 @@ func (w *writer) events() error {
 
 // encodeEvents keeps the bytes of the events as they were chained.
 func encodeEvents(r eventRecord) []byte {
-	out := append([]byte(`{"at":`), encode(r.At)...)
+	n := 256
+	for _, ev := range r.Events {
+		n += len(ev) + 1
+	}
+	out := append(make([]byte, 0, n), `{"at":"`...)
+	out = append(r.At.AppendFormat(out, time.RFC3339Nano), '"')
 	out = append(append(append(out, `,"chain":"`...), r.Chain...), `","events":[`...)
 	for i, ev := range r.Events {
 		if i > 0 {
@@ -254,7 +259,7 @@ func (w *writer) intend(ev run.EffectIntended) error {
 		Inputs: string(ev.Inputs), Generation: ev.Generation, Undoes: ev.Undoes, ProbeOnly: ev.ProbeOnly, After: due,
 		Boot: w.e.boot, Epoch: w.e.world.epoch}
 	row := id(stamp(due), ev.Key)
-	value, err := w.e.pack(w.ctx, encode(r))
+	value, err := w.e.pack(w.ctx, r.encode())
 	if err != nil {
 		return err
 	}
@@ -349,12 +354,12 @@ func (w *writer) names(next *live) {
 	}
 	switch {
 	case ended:
-		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), encode(next.name))
+		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), next.name.encode())
 	case before != key:
 		w.b.guard(spNames, key, nil)
-		w.b.put(spNames, key, encode(next.name))
+		w.b.put(spNames, key, next.name.encode())
 	case !was.same(next.name):
-		w.b.put(spNames, key, encode(next.name))
+		w.b.put(spNames, key, next.name.encode())
 	}
 }
 

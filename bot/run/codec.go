@@ -30,7 +30,7 @@ func EncodeEvent(e Event) ([]byte, error) {
 		return nil, errs.E("run.encode", errs.Internal, fmt.Errorf("an event has no body"))
 	}
 	kind := e.Body.kind()
-	body, err := json.Marshal(e.Body)
+	body, err := encodeBody(e.Body)
 	if err == nil {
 		// By hand, because the body is JSON already: the same bytes as those of an envelope.
 		out := make([]byte, 0, len(body)+128)
@@ -264,7 +264,7 @@ func EncodeHead(h Head) ([]byte, error) {
 			break
 		}
 	}
-	return json.Marshal(h)
+	return encodeHead(&h)
 }
 
 // EncodeRow and DecodeRow are the record of one row that a living list has.
@@ -278,7 +278,7 @@ func DecodeRow(data []byte) (Row, error) {
 }
 
 // EncodeStep leaves the elements of a list that lives on a ledger to [EncodeElement].
-func EncodeStep(st *Step) ([]byte, error) { return json.Marshal(st.bare()) }
+func EncodeStep(st *Step) ([]byte, error) { return encodeStep(st.bare()) }
 
 func DecodeHead(data []byte) (Head, error) {
 	var h Head
