@@ -259,7 +259,7 @@ func (w *walk) ended(i int, s *run.State) {
 // reach: from every state that is being aborted an end is reached.
 func (w *walk) reach() {
 	back := make([][]int32, len(w.nodes))
-	var todo []int32
+	var queue []int32
 	ends := make([]bool, len(w.nodes))
 	for i, n := range w.nodes {
 		for _, next := range n.next {
@@ -267,16 +267,16 @@ func (w *walk) reach() {
 		}
 		if n.s.Status == run.RunEnded {
 			ends[i] = true
-			todo = append(todo, int32(i))
+			queue = append(queue, int32(i))
 		}
 	}
-	for len(todo) > 0 {
-		i := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for len(queue) > 0 {
+		i := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
 		for _, from := range back[i] {
 			if !ends[from] {
 				ends[from] = true
-				todo = append(todo, from)
+				queue = append(queue, from)
 			}
 		}
 	}

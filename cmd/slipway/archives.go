@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -59,32 +57,9 @@ func archiveActions(c *config, blobs archiveBlobs, now func() time.Time, point f
 	}, nil
 }
 
-// assembler makes the signed files of a Release of what the signers returned.
+// assembler is openpgp as the archive wants it.
 type assembler struct{}
 
-// Assemble joins the signatures of all keys, and reads what came out as a client does.
 func (assembler) Assemble(release []byte, inline, detached [][]byte, keyring []byte, keys []string, now time.Time) (inRelease, releaseGPG []byte, err error) {
-	if len(inline) == 0 {
-		return nil, nil, errs.E("archive.sign", errs.Denied, errors.New("there is none"))
-	}
-	if inRelease, err = openpgp.AssembleInRelease(release, inline...); err != nil {
-		return nil, nil, err
-	}
-	if releaseGPG, err = openpgp.AssembleDetached(detached...); err != nil {
-		return nil, nil, err
-	}
-	certs, err := openpgp.ReadCertificates(keyring)
-	if err != nil {
-		return nil, nil, err
-	}
-	policy := openpgp.Policy{Certificates: certs, Allowed: keys}
-	got, _, err := openpgp.VerifyInRelease(inRelease, policy, keys, now)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !bytes.Equal(got, release) {
-		return nil, nil, errs.E("archive.sign", errs.Denied, errors.New("they are of another Release"))
-	}
-	_, err = openpgp.VerifyReleaseGPG(release, releaseGPG, policy, keys, now)
-	return inRelease, releaseGPG, err
+	return openpgp.Assemble(release, inline, detached, keyring, keys, now)
 }

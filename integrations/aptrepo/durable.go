@@ -177,7 +177,10 @@ func sameContent(path string, size int64, sha256 string) (bool, error) {
 	return h.sums()[SHA256] == sha256, nil
 }
 
-// disk makes an error of the file system one for people, unless it is one already.
+// DiskError makes an error of the file system one for people, unless it is one already. op is what
+// was being done.
+func DiskError(op string, err error) error { return disk(op, err) }
+
 func disk(op string, err error) error {
 	var ours *errs.Error
 	switch {

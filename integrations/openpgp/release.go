@@ -81,6 +81,36 @@ func VerifyInRelease(inRelease []byte, p Policy, need []string, now time.Time) (
 	return release, good, nil
 }
 
+// Assemble joins the signatures of all keys under a Release into InRelease and Release.gpg, and reads
+// what came out as a client does: every key in need must have signed, and no other. keyring holds
+// their certificates. Errors: [errs.Invalid] and [errs.Denied].
+func Assemble(release []byte, inline, detached [][]byte, keyring []byte, need []string, now time.Time) (inRelease, releaseGPG []byte, err error) {
+	const op = "openpgp.assemble"
+	if len(inline) == 0 {
+		return nil, nil, errs.E(op, errs.Denied, errors.New("there is no signature"))
+	}
+	if inRelease, err = AssembleInRelease(release, inline...); err != nil {
+		return nil, nil, err
+	}
+	if releaseGPG, err = AssembleDetached(detached...); err != nil {
+		return nil, nil, err
+	}
+	certs, err := ReadCertificates(keyring)
+	if err != nil {
+		return nil, nil, err
+	}
+	policy := Policy{Certificates: certs, Allowed: need}
+	got, _, err := VerifyInRelease(inRelease, policy, need, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !bytes.Equal(got, release) {
+		return nil, nil, errs.E(op, errs.Denied, errors.New("the signatures are of another Release"))
+	}
+	_, err = VerifyReleaseGPG(release, releaseGPG, policy, need, now)
+	return inRelease, releaseGPG, err
+}
+
 // VerifyReleaseGPG is [VerifyInRelease] for a Release and its Release.gpg.
 func VerifyReleaseGPG(release, releaseGPG []byte, p Policy, need []string, now time.Time) ([]Signature, error) {
 	if err := CheckRelease(release); err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"slipway/bot/action"
@@ -96,18 +95,8 @@ func ParseReleaseRequest(data []byte) (ReleaseRequest, []debian.Release, error) 
 		return bad("has %d bytes, at most %d are read", len(data), MaxRequest)
 	}
 	var r ReleaseRequest
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
-		return bad("cannot be read: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return bad("is followed by something else")
-	}
-	canonical, err := r.Canonical()
-	if err != nil || !bytes.Equal(canonical, data) {
-		// Also catches a key that is there twice: two readers could take different values.
-		return bad("is not in the canonical form")
+	if err := readCanonical(data, &r, func() ([]byte, error) { return r.Canonical() }); err != nil {
+		return bad("%w", err)
 	}
 	switch {
 	case r.Kind != AptRelease:
@@ -126,9 +115,11 @@ func ParseReleaseRequest(data []byte) (ReleaseRequest, []debian.Release, error) 
 				return bad("holds the suite %s twice", word(s.Suite))
 			}
 		}
-		if read[i], err = s.Read(); err != nil {
+		one, err := s.Read()
+		if err != nil {
 			return ReleaseRequest{}, nil, err
 		}
+		read[i] = one
 	}
 	return r, read, nil
 }

@@ -57,6 +57,24 @@ func ApprovalText(kind, payloadDigest, expires, manifest string) []byte {
 	return fmt.Appendf(nil, "slipway approval 1: %s\nsigns: %s\nexpires: %s\n\n%s", kind, payloadDigest, expires, manifest)
 }
 
+// readCanonical reads one JSON value strictly into v: no member that v has not, nothing behind it,
+// and the very bytes that canonical gives for v then.
+func readCanonical(data []byte, v any, canonical func() ([]byte, error)) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return fmt.Errorf("cannot be read: %w", err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("is followed by something else")
+	}
+	if again, err := canonical(); err != nil || !bytes.Equal(again, data) {
+		// Also catches a key that is there twice: two readers could take different values.
+		return errors.New("is not in the canonical form")
+	}
+	return nil
+}
+
 // ParseRequest reads the content of a signing job strictly and checks it against itself: the
 // digest is recomputed, and the bytes must be the canonical ones. Errors: [errs.Invalid].
 func ParseRequest(data []byte) (Request, error) {
@@ -67,18 +85,8 @@ func ParseRequest(data []byte) (Request, error) {
 		return bad("has %d bytes, at most %d are read", len(data), maxTagRequest)
 	}
 	var r Request
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&r); err != nil {
-		return bad("cannot be read: %w", err)
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return bad("is followed by something else")
-	}
-	canonical, err := r.Canonical()
-	if err != nil || !bytes.Equal(canonical, data) {
-		// Also catches a key that is there twice: two readers could take different values.
-		return bad("is not in the canonical form")
+	if err := readCanonical(data, &r, func() ([]byte, error) { return r.Canonical() }); err != nil {
+		return bad("%w", err)
 	}
 	if r.Kind != GitTag {
 		return bad("is of the kind %q, want %q", r.Kind, GitTag)

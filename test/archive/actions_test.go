@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,30 +123,11 @@ func (f *office) publish(step string, s aptrepo.StageOut) (aptrepo.PublishOut, e
 	return out, err
 }
 
-// assembler joins signatures and verifies what came out.
+// assembler is openpgp as the archive wants it.
 type assembler struct{}
 
 func (assembler) Assemble(release []byte, inline, detached [][]byte, keyring []byte, keys []string, now time.Time) (inRelease, releaseGPG []byte, err error) {
-	if inRelease, err = openpgp.AssembleInRelease(release, inline...); err != nil {
-		return nil, nil, err
-	}
-	if releaseGPG, err = openpgp.AssembleDetached(detached...); err != nil {
-		return nil, nil, err
-	}
-	certs, err := openpgp.ReadCertificates(keyring)
-	if err != nil {
-		return nil, nil, err
-	}
-	policy := openpgp.Policy{Certificates: certs, Allowed: keys}
-	got, _, err := openpgp.VerifyInRelease(inRelease, policy, keys, now)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !bytes.Equal(got, release) {
-		return nil, nil, errors.New("they are of another Release")
-	}
-	_, err = openpgp.VerifyReleaseGPG(release, releaseGPG, policy, keys, now)
-	return inRelease, releaseGPG, err
+	return openpgp.Assemble(release, inline, detached, keyring, keys, now)
 }
 
 // desk is a world whose archive is changed by actions alone.

@@ -12,23 +12,10 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/integrations/aptrepo"
 )
 
-// disk makes an error of the file system one for people, unless it is one already.
-func disk(err error) error {
-	var ours *errs.Error
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &ours):
-		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return errs.E(op, errs.Full, fmt.Errorf("the disk of the archive is full: %w", err)).Hint("make room, and do it again; what clients read did not change")
-	case errors.Is(err, fs.ErrPermission):
-		return errs.E(op, errs.Denied, fmt.Errorf("the archive may not be changed: %w", err)).Hint("run Slipway as the user who owns the archive")
-	}
-	return errs.E(op, errs.Failed, err).Hint("what clients read did not change; mend the cause and do it again")
-}
+func disk(err error) error { return aptrepo.DiskError(op, err) }
 
 // copyTree makes dst, which must not be there, a tree of its own: files of the pool are shared,
 // all others are copied with their modes and times.
