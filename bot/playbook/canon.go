@@ -2,8 +2,11 @@ package playbook
 
 import (
 	"bytes"
+	"errors"
 	"sort"
 	"strconv"
+
+	"slipway/bot/errs"
 )
 
 // writeCanonical writes n as one line of quoted text, lists and maps with sorted keys. Steps and
@@ -40,4 +43,14 @@ func writeCanonical(b *bytes.Buffer, n *node) {
 		}
 		b.WriteByte('}')
 	}
+}
+
+// Canonical is the form of a playbook's source that its digest is of: comments and layout are not
+// in it. Errors: [errs.Invalid] for what is no map in the YAML of playbooks.
+func Canonical(source []byte) ([]byte, error) {
+	n := root("playbook", source)
+	if n == nil {
+		return nil, errs.E("playbook.canonical", errs.Invalid, errors.New("this is no playbook"))
+	}
+	return canonical(n), nil
 }

@@ -44,8 +44,7 @@ func (r *reader) parse(src []byte) *Playbook {
 	if root == nil {
 		return nil
 	}
-	o := r.object(root, "a playbook", "playbook", "doc", "name", "inputs", "roles", "overlap", "once", "uses", "ledgers", "guards",
-		"trigger", "never", "outputs", "steps")
+	o := r.object(root, "a playbook", keysOf(fileForm)...)
 	if root.kind != mapNode {
 		return nil
 	}
@@ -110,7 +109,7 @@ func (r *reader) inputs(n *node, what string) []Input {
 			out = append(out, in)
 			continue
 		}
-		o := r.object(e.val, where, "type", "help", "optional", "default", "enum")
+		o := r.object(e.val, where, keysOf(inputForm)...)
 		if !o.has("type") && e.val.kind == mapNode {
 			r.bad("key", e.pos, where+" has no type", "write type: string, or another type")
 		}
@@ -147,7 +146,7 @@ func (r *reader) roles(n *node) []Role {
 	for _, e := range r.named(n, "roles", nameForm, nameRule) {
 		role := Role{Name: e.key, Pos: e.pos}
 		if e.val.kind != emptyNode {
-			o := r.object(e.val, "roles."+e.key, "doc", "by", "many")
+			o := r.object(e.val, "roles."+e.key, keysOf(roleForm)...)
 			role.Doc = r.text(o.get("doc"), "doc")
 			role.By = r.names(o.get("by"), "roles."+e.key+".by")
 			role.Many = r.flag(o.get("many"), "roles."+e.key+".many")
@@ -162,7 +161,7 @@ func (r *reader) ledgers(n *node) []Ledger {
 	for _, e := range r.named(n, "ledgers", idForm, idRule) {
 		where := "ledgers." + e.key
 		l := Ledger{Name: e.key, Pos: e.pos, Moves: map[string][]string{}, persons: map[string]bool{}}
-		o := r.object(e.val, where, "key", "columns", "states", "moves", "final", "actions")
+		o := r.object(e.val, where, keysOf(ledgerForm)...)
 		for _, key := range []string{"key", "columns", "states"} {
 			if !o.has(key) {
 				r.bad("key", e.pos, fmt.Sprintf("%s has no %s", where, key), "a ledger has key:, columns: and states:")
@@ -240,7 +239,7 @@ func (r *reader) guards(n *node) []Guard {
 	var out []Guard
 	for _, e := range r.named(n, "guards", idForm, idRule) {
 		where := "guards." + e.key
-		o := r.object(e.val, where, "watch", "as", "with", "value", "from", "to")
+		o := r.object(e.val, where, keysOf(guardForm)...)
 		for _, key := range []string{"watch", "value", "from", "to"} {
 			if !o.has(key) && e.val.kind == mapNode {
 				r.bad("key", e.pos, fmt.Sprintf("%s has no %s", where, key), "a guard has watch:, value:, from: and to:")
@@ -274,7 +273,7 @@ func (r *reader) nevers(n *node) []Never {
 	}
 	var out []Never
 	for _, item := range n.items {
-		o := r.object(item, "never", "do", "without")
+		o := r.object(item, "never", keysOf(neverForm)...)
 		if item.kind != mapNode {
 			continue
 		}
@@ -305,7 +304,7 @@ func (r *reader) trigger(n *node, inputs []Input) *Trigger {
 	if n == nil {
 		return nil
 	}
-	o := r.object(n, "trigger", "every", "fact", "when", "missed", "owner", "with")
+	o := r.object(n, "trigger", keysOf(triggerForm)...)
 	if n.kind != mapNode {
 		return nil
 	}

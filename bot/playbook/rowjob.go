@@ -63,7 +63,7 @@ func (r *reader) rowJob(n *node, where string, e *EachPart, s *Step, o object, p
 			r.bad("key", o.by[key].pos, fmt.Sprintf("%s has job, so it has no %s: its rows are worked by builders", where, key), "remove it, or put what follows a job into another each over the states that jobs lead to")
 		}
 	}
-	jo := r.object(n, where+".job", "do", "with", "from", "takes", "back", "tries", "first", "ok", "failed")
+	jo := r.object(n, where+".job", keysOf(jobForm)...)
 	if n.kind != mapNode {
 		return
 	}
@@ -94,7 +94,7 @@ func (r *reader) rowEnd(n *node, what, class string) RowEnd {
 		e.To = r.text(n, what)
 		return e
 	}
-	o := r.object(n, what, "to", "set")
+	o := r.object(n, what, keysOf(rowEndForm)...)
 	if !o.has("to") {
 		r.bad("key", n.pos, what+" names no state", "write {to: STATE, set: {COLUMN: …}}")
 		return e

@@ -126,7 +126,7 @@ func (r *reader) step(e entry, path string, parent *Step, p *Playbook) *Step {
 			r.bad("key", e.pos, where+" has no text", "say what the person is to do")
 		}
 		if n := o.get("probe"); n != nil {
-			po := r.object(n, where+".probe", "do", "with")
+			po := r.object(n, where+".probe", keysOf(actionForm)...)
 			h.Probe = r.doPart(po.get("do"), po.get("with"), where+".probe")
 			h.As = r.watchedAs(o, h.Probe.Ref, h.Probe.Pos, where)
 		} else if o.has("as") {
@@ -166,7 +166,7 @@ func (r *reader) common(s *Step, o object) {
 	if n := o.get("deadline"); n != nil {
 		s.Deadline = &Deadline{Then: "stuck"}
 		if n.kind == mapNode {
-			d := r.object(n, where+".deadline", "after", "then")
+			d := r.object(n, where+".deadline", keysOf(deadlineForm)...)
 			s.Deadline.After = r.duration(d.get("after"), where+".deadline.after")
 			s.Deadline.Then = r.word(d.get("then"), where+".deadline.then", "stuck", "stuck", "skip", "fail")
 			if !d.has("after") {
@@ -179,7 +179,7 @@ func (r *reader) common(s *Step, o object) {
 	if n := o.get("frozen_by"); n != nil {
 		s.FrozenBy = &FrozenBy{Then: "wait"}
 		if n.kind == mapNode {
-			f := r.object(n, where+".frozen_by", "calendar", "then")
+			f := r.object(n, where+".frozen_by", keysOf(frozenForm)...)
 			s.FrozenBy.Calendar = r.name(f.get("calendar"), where+".frozen_by.calendar")
 			s.FrozenBy.Then = r.word(f.get("then"), where+".frozen_by.then", "wait", "wait", "ask", "skip")
 			if !f.has("calendar") {
@@ -190,17 +190,17 @@ func (r *reader) common(s *Step, o object) {
 		}
 	}
 	if n := o.get("may_skip"); n != nil {
-		m := r.object(n, where+".may_skip", "by", "when")
+		m := r.object(n, where+".may_skip", keysOf(skipForm)...)
 		s.MaySkip = &MaySkip{By: r.names(m.get("by"), where+".may_skip.by"), When: r.condition(m.get("when"), where+".may_skip.when")}
 		if n.kind == mapNode && len(s.MaySkip.By) == 0 {
 			r.bad("key", n.pos, where+".may_skip names nobody", "write by: [ROLE]")
 		}
 	}
 	if n := o.get("on_fail"); n != nil {
-		f := r.object(n, where+".on_fail", "retry", "goto", "undo", "ask_again")
+		f := r.object(n, where+".on_fail", keysOf(failForm)...)
 		s.OnFail = &OnFail{}
 		for _, c := range r.named(f.get("retry"), where+".on_fail.retry", nameForm, nameRule) {
-			ro := r.object(c.val, where+".on_fail.retry."+c.key, "times", "after")
+			ro := r.object(c.val, where+".on_fail.retry."+c.key, keysOf(retryForm)...)
 			if c.val.kind == mapNode && !ro.has("times") {
 				r.bad("retry", c.pos, fmt.Sprintf("%s retries %s without a bound", where, c.key), "write {times: 3, after: 1m}")
 			}
@@ -210,7 +210,7 @@ func (r *reader) common(s *Step, o object) {
 		refs(f.get("goto"), "goto")
 		refs(f.get("undo"), "undo")
 		if a := f.get("ask_again"); a != nil {
-			ao := r.object(a, where+".on_fail.ask_again", "do", "with")
+			ao := r.object(a, where+".on_fail.ask_again", keysOf(actionForm)...)
 			s.OnFail.Ref = r.doPart(ao.get("do"), ao.get("with"), where+".on_fail.ask_again")
 			if len(s.OnFail.Retries) == 0 {
 				r.bad("retry", a.pos, where+" asks again, but has no retry", "write retry: {any: {times: 3, after: 10m}} beside it")
@@ -324,7 +324,7 @@ func (r *reader) each(s *Step, o object, where string, p *Playbook) {
 		Until: r.condition(o.get("until"), where+".until")}
 	s.Each = e
 	if n := o.get("each"); n.kind == mapNode {
-		l := r.object(n, where+".each", "ledger", "where")
+		l := r.object(n, where+".each", keysOf(eachForm)...)
 		e.As = "row"
 		e.Ledger = r.ledger(l.get("ledger"), where+".each", n, p)
 		e.Where = r.condition(l.get("where"), where+".each.where")
@@ -390,7 +390,7 @@ func (r *reader) ledger(n *node, what string, parent *node, p *Playbook) string 
 
 func (r *reader) collect(s *Step, o object, where string, p *Playbook) {
 	n := o.get("collect")
-	c := r.object(n, where+".collect", "ledger", "ask", "deadline", "late", "prompt", "enough")
+	c := r.object(n, where+".collect", keysOf(collectForm)...)
 	s.Collect = &CollectPart{Ask: r.inputs(c.get("ask"), where+".ask"), Deadline: r.duration(c.get("deadline"), where+".deadline"),
 		Late: r.word(c.get("late"), where+".late", "refuse", "accept", "refuse"), Prompt: r.template(c.get("prompt"), where+".prompt", false),
 		Enough: r.condition(c.get("enough"), where+".enough")}
@@ -419,7 +419,7 @@ func (r *reader) offer(s *Step, o object, where string) {
 	n := o.get("offer")
 	for _, e := range r.named(n, where+".offer", nameForm, nameRule) {
 		ew := where + ".offer." + e.key
-		eo := r.object(e.val, ew, "playbook", "by", "fact", "every", "priority", "with")
+		eo := r.object(e.val, ew, keysOf(entryForm)...)
 		if e.val.kind != mapNode {
 			continue
 		}
