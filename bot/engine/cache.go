@@ -3,8 +3,6 @@ package engine
 import (
 	"container/list"
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -182,6 +180,9 @@ func encodeRun(r runRecord, head []byte) []byte {
 	out := make([]byte, 0, len(head)+256)
 	out = strconv.AppendUint(append(out, `{"seq":`...), r.Seq, 10)
 	out = append(append(append(out, `,"chain":"`...), r.Chain...), '"') // hexadecimal
+	if r.Epoch > 0 {
+		out = strconv.AppendUint(append(out, `,"epoch":`...), r.Epoch, 10)
+	}
 	if len(r.Pending) > 0 {
 		out = append(out, `,"pending":`...)
 		out = append(out, encode(r.Pending)...)
@@ -195,28 +196,6 @@ func nameOf(s *run.State, family string) *nameRecord {
 	return &nameRecord{ID: s.ID, Name: s.Name, Project: s.Project, Family: family, Book: s.Playbook,
 		Status: string(s.Status), Outcome: s.Outcome, Requester: s.Requester, Began: s.Began, Ended: s.EndedAt,
 		Private: s.Private, Circle: s.Circle, Parent: s.Parent}
-}
-
-// chain is the hash chain of a run's log.
-func chain(prev string, at []byte, events []json.RawMessage) (string, error) {
-	var before [32]byte
-	if prev != "" {
-		raw, err := hex.DecodeString(prev)
-		if err != nil || len(raw) != len(before) {
-			return "", errs.E("engine.chain", errs.Corrupt, fmt.Errorf("the chain value %q is not a digest", prev))
-		}
-		copy(before[:], raw)
-	}
-	n := len(at)
-	for _, ev := range events {
-		n += len(ev) + 1
-	}
-	record := append(make([]byte, 0, n), at...)
-	for _, ev := range events {
-		record = append(append(record, '\n'), ev...)
-	}
-	sum := run.Chain(before, record)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // stripes are mutexes shared by many names. There are so many because one is held over a whole

@@ -172,7 +172,7 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 		return nil
 	}
 	if r.Message == "" {
-		lost := r.Intent
+		lost := r.Intent || l.rec.Epoch < e.world.epoch // one of before a restore may be there
 		if !r.Intent {
 			r.Intent, r.At = true, now
 			if err := save("card"); err != nil {

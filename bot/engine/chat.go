@@ -112,6 +112,9 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 			m.Digest = "" // what was found may be older
 		}
 		b.put(spMessages, ref.String(), encode(m))
+		if err := e.keepShown(ctx, b, r.Run, digest, ref, c, m.At); err != nil {
+			return nil, err
+		}
 		if err := e.commit(ctx, "message", b); err != nil {
 			return nil, err
 		}
@@ -187,48 +190,6 @@ func (e *Engine) remind(ctx context.Context, r *effectRecord, in action.Values, 
 		}
 	}
 	return action.Values{}, last
-}
-
-// BroadcastIn is what chat.broadcast@1 takes.
-type BroadcastIn struct {
-	Title string `cel:"title" json:"title" doc:"one line"`
-	Text  string `cel:"text,optional" json:"text,omitempty" doc:"the rest"`
-	Link  string `cel:"link,optional" json:"link,omitempty" doc:"a page with more"`
-}
-
-// BroadcastOut is what it gives.
-type BroadcastOut struct {
-	Places int `cel:"places" json:"places" doc:"channels that were told"`
-}
-
-// broadcast tells each place that subscribed to the project once. A private run tells nobody, and
-// what it would have said is not said later: opening it composes a message of its own.
-func (e *Engine) broadcast(ctx context.Context, r *effectRecord, in action.Values, lost bool) (action.Values, error) {
-	l, err := e.load(ctx, r.Run)
-	if err != nil {
-		return nil, err
-	}
-	told := int64(0)
-	project, ok := e.cfg.Projects.Project(l.state.Project)
-	if !ok || l.state.Private {
-		return action.Values{"places": told}, nil
-	}
-	for _, place := range e.told(project) {
-		b := card.Broadcast{Key: short("broadcast\x00" + r.Key + "\x00" + place.Source + "\x00" + place.ID),
-			Title: clip(text(in, "title"), card.MaxTitle), Text: clip(text(in, "text"), card.MaxText)}
-		if link := text(in, "link"); link != "" {
-			b.Links = []card.Link{{Text: link, URL: link}}
-		}
-		// Each place is told on its own, so after a try that failed all are looked for.
-		if _, err := e.post(ctx, b.Key, Ref{Place: place}, b.Card(), lost); err != nil {
-			if errs.Is(err, errs.Gone) {
-				continue
-			}
-			return nil, err
-		}
-		told++
-	}
-	return action.Values{"places": told}, nil
 }
 
 // votesOn reads a message and makes votes of its reactions. A reaction that stood before keeps its time.

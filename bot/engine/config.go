@@ -8,6 +8,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/evidence"
 	"slipway/bot/gate"
 	"slipway/bot/job"
 	"slipway/bot/people"
@@ -35,6 +36,7 @@ type Config struct {
 	Log       *slog.Logger       // nil: nothing is logged
 	Jitter    func() float64     // in [0,1): spreads back-off; nil: 0.5 always
 	Point     func(name string)  // crash point; nil: none
+	LogKey    evidence.Signer    // signs the heads of logs and the evidence; nil: they wait until there is one
 
 	Workers    int                      // effects at a time; 0: 8
 	Tries      int                      // of an effect whose other side is away, before its step fails; 0: 12
@@ -48,6 +50,14 @@ type Config struct {
 	// Direct are the places that only this person and the bot read: a private run is shown in those
 	// of its circle. nil: a private run is shown nowhere.
 	Direct func(people.PersonID) []Place
+
+	Past map[string]Past // sources that can tell again what they delivered, by name
+
+	// Link is the address of the page of a run, or of a step of it, for messages; "" or nil: none.
+	Link func(run, step string) string
+
+	// Tell is how subscribers are reached besides chats.
+	Tell Telling
 
 	// Zone finds the time zone of a schedule by its IANA name; nil: only UTC is known.
 	Zone func(name string) (*time.Location, error)
@@ -197,6 +207,10 @@ type Engine struct {
 	rowCalls rowCalls
 	books    books
 	plans    plans
+	subs     subs
+	heads    heads
+	lists    lists
+	feed     feed
 }
 
 // New checks c and reads what must be known before work begins. Errors: [errs.Invalid] for a
@@ -247,6 +261,9 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	e.effects.init(c.Clock.Now())
 	e.cards.init()
 	e.books.init()
+	e.heads.more()
+	e.lists.init()
+	e.feed.init(c.Clock.Now())
 	if err := e.recover(ctx); err != nil {
 		return nil, err
 	}

@@ -201,7 +201,7 @@ func TestRestoreAsksBeforeFirstUse(t *testing.T) {
 	w.say("requester", "quick 1.0")
 	// What the store holds now is the backup; whatever was done after it is unknown.
 	w.open()
-	if err := w.e.Restored(ctx); err != nil {
+	if err := w.e.Restored(ctx, w.clock.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.e.ResumeEffects(ctx); err != nil {

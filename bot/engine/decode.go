@@ -64,6 +64,9 @@ func (e *Engine) understand(d Delivery) (facts []Fact, err error) {
 	}); err != nil {
 		return nil, err
 	}
+	if s, ok := dec.(Secretive); ok {
+		withoutCredentials(facts, s.Secrets())
+	}
 	return facts, nil
 }
 

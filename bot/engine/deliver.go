@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/people"
 )
 
 // inbox numbers the deliveries.
@@ -30,22 +31,35 @@ func (i *inbox) take() uint64 {
 // id, which changes nothing. Errors: [errs.NotFound] for a source that is not configured,
 // [errs.Invalid] without an id, [errs.Full] when the disk is full: the sender must try again.
 func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
+	_, err := e.deliver(ctx, d, false)
+	return err
+}
+
+// deliver is Deliver; fresh is false for a repeat. What is told late is as old as d says, and a
+// command in it that is too old asks its author.
+func (e *Engine) deliver(ctx context.Context, d Delivery, late bool) (fresh bool, err error) {
 	const op = "engine.deliver"
 	if _, ok := e.cfg.Decoders[d.Source]; !ok {
-		return errs.E(op, errs.NotFound, fmt.Errorf("deliveries from %q are not taken", d.Source))
+		return false, errs.E(op, errs.NotFound, fmt.Errorf("deliveries from %q are not taken", d.Source))
 	}
 	if d.ID == "" {
-		return errs.E(op, errs.Invalid, errors.New("a delivery needs the id that its transport gave it"))
+		return false, errs.E(op, errs.Invalid, errors.New("a delivery needs the id that its transport gave it"))
 	}
 	seen := id(d.Source, short(d.ID))
 	if raw, err := e.cfg.Store.Get(ctx, Key{spSeen, seen}); err != nil || raw != nil {
-		return err
+		return false, err
 	}
 	r := inboxRecord{Source: d.Source, ID: d.ID, Account: d.Account, Place: d.Place, Headers: maps.Clone(d.Headers), At: e.now()}
+	if late {
+		r.Replayed = 1
+		if !d.At.IsZero() && d.At.Before(r.At) {
+			r.At = d.At.UTC()
+		}
+	}
 	if len(d.Body) > inlineValue/2 {
 		digest, err := e.keep(ctx, d.Body)
 		if err != nil {
-			return err
+			return false, err
 		}
 		r.Blob = digest
 	} else {
@@ -54,7 +68,7 @@ func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
 	seq := seqID(e.inbox.take())
 	value, err := e.pack(ctx, encode(r))
 	if err != nil {
-		return err
+		return false, err
 	}
 	b := newBatch()
 	b.guard(spSeen, seen, nil)
@@ -65,13 +79,13 @@ func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
 	b.put(spTouch, id(byAccount, d.Account.Source, d.Account.ID), []byte(seq)) // "": it could be anybody
 	err = e.commit(ctx, "inbox", b)
 	if errs.Is(err, errs.Conflict) {
-		return nil // the same delivery came twice at once
+		return false, nil // the same delivery came twice at once
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	e.wake(loopDecode)
-	return nil
+	return true, nil
 }
 
 // delivery reads a stored delivery back. When only its body cannot be read, the record is given with
@@ -200,6 +214,15 @@ func (e *Engine) InboxShow(ctx context.Context, seq string) (Entry, error) {
 		out.Body, out.Headers = redact(d.Body, secrets), redactHeaders(r.Headers, secrets)
 	}
 	return out, nil
+}
+
+// InboxShowTo is InboxShow for one person: what was said in the direct room of another is not shown.
+func (e *Engine) InboxShowTo(ctx context.Context, seq string, viewer people.PersonID) (Entry, error) {
+	out, err := e.InboxShow(ctx, seq)
+	if err == nil && e.othersRoom(Place{out.Source, out.Place}, viewer) {
+		out.Body, out.Headers = []byte("it was said in a direct room, and is shown to nobody else"), nil
+	}
+	return out, err
 }
 
 // InboxReplay decodes a delivery again, as after a mended decoder. What it says that was done

@@ -9,9 +9,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/evidence"
 	"slipway/bot/run"
 )
 
@@ -54,7 +54,10 @@ func (e *Engine) FsckFull(ctx context.Context, problem func(string)) error {
 	if err := e.fsckRuns(ctx, 0, problem); err != nil {
 		return err
 	}
-	return e.fsckIndexes(ctx, problem)
+	if err := e.fsckIndexes(ctx, problem); err != nil {
+		return err
+	}
+	return e.fsckNews(ctx, problem)
 }
 
 func (e *Engine) fsckRuns(ctx context.Context, max int, problem func(string)) error {
@@ -98,7 +101,7 @@ func (e *Engine) fsckRun(ctx context.Context, runID string, problem func(string)
 		for j := range c.Raw {
 			raw[j] = c.Raw[j]
 		}
-		if sum, err = chain(sum, []byte(c.At.Format(time.RFC3339Nano)), raw); err != nil {
+		if sum, err = evidence.Link(sum, c.At, raw); err != nil {
 			return err
 		}
 		if sum != c.Chain || c.Seq != uint64(i+1) {
@@ -116,7 +119,7 @@ func (e *Engine) fsckRun(ctx context.Context, runID string, problem func(string)
 	if want, have := flat(s), flat(l.state); !bytes.Equal(want, have) {
 		problem(fmt.Sprintf("the snapshot of %s is not what its events say", l.state.Name))
 	}
-	return nil
+	return e.fsckHeads(ctx, l, commits, problem)
 }
 
 // flat is a state in bytes, for comparison.
@@ -189,7 +192,8 @@ func (e *Engine) fsckIndexes(ctx context.Context, problem func(string)) error {
 		have := map[string]bool{}
 		err := e.cfg.Store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
 			have[k] = true
-			ours := space == spOutbox && !strings.Contains(string(value), `"run":`) && value[0] != '@'
+			body, err := e.unpack(ctx, value)
+			ours := space == spOutbox && err == nil && !strings.Contains(string(body), `"run":`)
 			if !want[Key{space, k}] && !ours {
 				problem(fmt.Sprintf("the record %s/%s belongs to no run", space, k))
 			}

@@ -50,6 +50,11 @@ func (e *Engine) gateCard(ctx context.Context, l *live, step, key string, in act
 		}
 	}
 	c := g.Card()
+	if e.cfg.Link != nil {
+		if to := e.cfg.Link(l.id, step); to != "" {
+			c.Blocks = append(c.Blocks, card.Block{Links: []card.Link{{Text: "What is behind it, and what has changed", URL: to}}})
+		}
+	}
 	for i := range c.Blocks { // as many votes as there are people
 		c.Blocks[i].Text = clip(c.Blocks[i].Text, card.MaxText)
 	}
@@ -166,6 +171,9 @@ func (e *Engine) showGate(ctx context.Context, runID, step, digest string, ref R
 	b := newBatch()
 	b.guard(spMessages, ref.String(), raw)
 	b.put(spMessages, ref.String(), encode(m))
+	if err := e.keepShown(ctx, b, runID, digest, ref, c, now); err != nil {
+		return time.Time{}, err
+	}
 	return time.Time{}, e.commit(ctx, "gate", b)
 }
 

@@ -125,7 +125,7 @@ func TestRestoredForgetsCardsAFewAtATime(t *testing.T) {
 		w.pass(time.Minute)
 		restore := func() {
 			w.open()
-			if err := w.e.Restored(ctx); err != nil {
+			if err := w.e.Restored(ctx, w.clock.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

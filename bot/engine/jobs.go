@@ -170,6 +170,9 @@ func (e *Engine) leaseEnd(b *batch, was, now job.Job) {
 // there is none. A holder that asks again gets the job that it holds. Jobs of rows come after all
 // others of their kind, those of the oldest run first, and there in the order of the list.
 func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl time.Duration) (j job.Job, found bool, err error) {
+	if p := e.world.paused.Load(); p != nil && p.Restored {
+		return job.Job{}, false, nil
+	}
 	for _, kind := range slices.Sorted(slices.Values(kinds)) {
 		var ids []string
 		prefix := kind + sep
@@ -201,6 +204,9 @@ func (e *Engine) Lease(ctx context.Context, holder string, kinds []string, ttl t
 // [errs.Conflict] when another holds it or it is finished, [errs.Busy] when the holder gave it
 // back a moment ago.
 func (e *Engine) LeaseOne(ctx context.Context, kind, jobID, holder string, ttl time.Duration) (job.Job, error) {
+	if p := e.world.paused.Load(); p != nil && p.Restored {
+		return job.Job{}, errs.E("job.lease", errs.Busy, errors.New("nothing is handed out: "+p.Why)).Hint("an operator says resume effects")
+	}
 	if isRowJob(jobID) {
 		return job.Job{}, errs.E("job.lease", errs.Invalid, errors.New("a row of a list is leased in the order of the list only"))
 	}

@@ -21,14 +21,16 @@ import (
 // Format is the version of the storage format below. A store of a newer format is refused; one of
 // an older format is brought up to this one at the start. Format 1 had no index of the last parts
 // of names, no entries of the run itself among those who are awaited, and an aborted run kept its
-// name until its undo plan was answered.
-const Format = 2
+// name until its undo plan was answered. Format 2 had no heads of logs, nothing of what gates relied
+// on, no absences, no subscriptions with their news, and no memory of a restore: a program that does
+// not know of them would let gates close unsigned and tell people again.
+const Format = 3
 
-// The spaces of the storage format, version 2. IDs are made of parts joined by sep; times in them
+// The spaces of the storage format, version 3. IDs are made of parts joined by sep; times in them
 // are 19 digits of Unix nanoseconds, so that order is order in time. Values are JSON. A value
 // that begins with '@' is the digest of the value in the blob store.
 const (
-	spMeta      = "meta"      // layout (the format), epoch, pause, reshow        → text
+	spMeta      = "meta"      // layout (the format), epoch, pause, reshow, restored → text
 	spRuns      = "runs"      // RUN                                             → runRecord (head; may be large)
 	spSteps     = "steps"     // RUN sep PATH                                    → run.Step
 	spEvents    = "events"    // RUN sep SEQ(20)                                 → eventRecord; one a commit
@@ -70,7 +72,19 @@ const (
 	spHeld      = "held"      // KIND sep HOLDER → the job that it holds of a row
 	spSchedules = "schedules" // PROJECT sep PLAYBOOK                            → scheduleRecord
 	spOffers    = "offers"    // "on" sep FACT sep PROJECT sep RUN sep PATH sep ENTRY, "at" sep TIME sep RUN sep PATH sep ENTRY → "t"
+	spHeads     = "heads"     // RUN sep SEQ(20)                                 → headRecord
+	spUnsigned  = "unsigned"  // RUN sep SEQ(20) of a head that waits for the log key → ""
+	spRelied    = "relied"    // RUN sep SEQ(20) of a commit                     → evidence.Relied
+	spShown     = "shown"     // RUN sep MANIFEST sep MESSAGE sep TIME sep DIGEST → card of a gate message from then on
 	spLedgers   = "ledgers"   // RUN sep LEDGER                                  → ledgerRecord: counters, chain
+	spSubs      = "subs"      // id of a subscription                            → subscription.Subscription
+	spNews      = "news"      // KEY                                             → newsRecord: what is told, with its corrections
+	spNewsOf    = "newsof"    // RUN ("" for none) sep TIME sep KEY              → ""
+	spReceipts  = "receipts"  // KEY sep SUBSCRIBER                              → receiptRecord
+	spParcels   = "parcels"   // PARCEL                                          → parcelRecord: one message to one subscriber
+	spDigests   = "digests"   // TIME sep SUBSCRIPTION sep KEY, what waits for its time → ""
+	spAway      = "away"      // PERSON sep TIME of the end                      → people.Absence
+	spAsked     = "asked"     // RUN sep EFFECT KEY, of which people were asked  → the epoch in which they were
 )
 
 const sep = "\x1f"
@@ -80,7 +94,8 @@ func spaces() []string {
 	return []string{spMeta, spRuns, spSteps, spEvents, spNames, spEndings, spPast, spAwaits, spOutbox, spUnused, spTimers, spLocks, spInbox,
 		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spCalls, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
 		spJobQueue, spLeases, spBooks, spClosures, spStarts, spRows, spRowLog, spRowNews, spListed, spElements, spReady, spWork, spHeld,
-		spSchedules, spOffers, spLedgers}
+		spSchedules, spOffers, spLedgers, spHeads, spUnsigned, spRelied, spShown, spAsked, spAway,
+		spSubs, spNews, spNewsOf, spReceipts, spParcels, spDigests}
 }
 
 // LargeSpaces lists the spaces whose values may be as long as [MaxSnapshot].
@@ -94,6 +109,7 @@ const inlineValue = 15 << 10
 type runRecord struct {
 	Seq     uint64            `json:"seq"`               // commits so far
 	Chain   string            `json:"chain"`             // of the last events record
+	Epoch   uint64            `json:"epoch,omitempty"`   // of the store when the run began, or the run whose child it is
 	Pending map[string]string `json:"pending,omitempty"` // effect key → ID in the outbox
 	Head    json.RawMessage   `json:"head"`
 }
@@ -141,7 +157,8 @@ type effectRecord struct {
 	NotBefore  time.Time `json:"not_before,omitzero"` // of the next try
 	Last       string    `json:"last,omitempty"`      // why the last try failed, for people
 	LastTry    time.Time `json:"last_try,omitzero"`
-	Turn       uint64    `json:"turn,omitempty"` // level-triggered reads: raised by each new touch
+	Turn       uint64    `json:"turn,omitempty"`   // level-triggered reads: raised by each new touch
+	Parcel     string    `json:"parcel,omitempty"` // the message to a subscriber that it is about
 }
 
 // unusedRecord keeps a result that came too late to be used.
@@ -346,6 +363,7 @@ func (r *effectRecord) encode() []byte {
 	o.OptString("last", r.Last)
 	o.OptTime("last_try", r.LastTry)
 	o.OptUint("turn", r.Turn)
+	o.OptString("parcel", r.Parcel)
 	out, err := o.End()
 	return encoded(out, err)
 }

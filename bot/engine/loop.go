@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slipway/bot/errs"
@@ -16,6 +17,7 @@ type life struct {
 	fatal  error
 	stop   context.CancelCauseFunc // of Run, or nil
 	signal map[string]chan struct{}
+	turns  turns
 }
 
 // The loops of [Engine.Run].
@@ -24,12 +26,13 @@ const (
 	loopTimers  = "timers"
 	loopEffects = "effects"
 	loopCards   = "cards"
+	loopHeads   = "heads"
 )
 
 func (l *life) init() {
-	l.signal = map[string]chan struct{}{}
-	for _, name := range []string{loopDecode, loopTimers, loopEffects, loopCards} {
-		l.signal[name] = make(chan struct{}, 1)
+	l.signal, l.turns = map[string]chan struct{}{}, turns{}
+	for _, name := range []string{loopDecode, loopTimers, loopEffects, loopCards, loopHeads} {
+		l.signal[name], l.turns[name] = make(chan struct{}, 1), new(atomic.Int64)
 	}
 }
 
@@ -106,6 +109,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	all.Go(func() { e.loop(ctx, loopDecode, e.decodeDue) })
 	all.Go(func() { e.loop(ctx, loopTimers, e.timersDue) })
 	all.Go(func() { e.loop(ctx, loopCards, e.cardsDue) })
+	all.Go(func() { e.loop(ctx, loopHeads, e.headsDue) })
+	all.Go(func() { e.keepLists(ctx) })
 	all.Go(func() {
 		e.loop(ctx, loopEffects, func(ctx context.Context) (bool, time.Time, error) {
 			return e.effectsDue(ctx, func(work func()) {
@@ -124,6 +129,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // loop does step whenever it is woken or the time it named has come.
 func (e *Engine) loop(ctx context.Context, name string, step func(context.Context) (bool, time.Time, error)) {
 	for ctx.Err() == nil {
+		e.turns[name].Store(e.now().UnixNano())
 		did, next, err := step(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -158,7 +164,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 			return errs.E("engine.drain", errs.Internal, errors.New("the work does not come to an end"))
 		}
 		any := false
-		for _, step := range []func(context.Context) (bool, time.Time, error){e.decodeDue, e.timersDue, e.cardsDue, inline} {
+		for _, step := range []func(context.Context) (bool, time.Time, error){e.decodeDue, e.timersDue, e.cardsDue, e.headsDue, inline} {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

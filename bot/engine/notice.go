@@ -81,21 +81,6 @@ func (w *writer) lockTaken(ev run.LockReleased) error {
 	return w.e.putNotice(w.ctx, w.b, key+"\x00to", noticeIn{Run: ev.First, Title: "this run goes first for the lock " + ev.Lock, Text: ev.Why})
 }
 
-// opened tells the subscribers, once, what a private run kept from them.
-func (w *writer) opened() error {
-	s := w.d.After
-	p, ok := w.e.cfg.Projects.Project(s.Project)
-	if !ok {
-		return nil
-	}
-	places := w.e.told(p)
-	if len(places) == 0 {
-		return nil
-	}
-	text := fmt.Sprintf("It was private until now. It began on %s, asked for by %s, and is %s.", card.Moment(s.Began), s.Requester, s.Status)
-	return w.e.putNotice(w.ctx, w.b, "opened\x00"+s.ID, noticeIn{Run: s.ID, Places: places, Title: s.Name + " is open", Text: text})
-}
-
 // told are the places that get broadcasts of a project.
 func (e *Engine) told(p Project) []Place {
 	list := p.Tell

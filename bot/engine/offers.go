@@ -56,7 +56,7 @@ func (w *writer) offers(had, now *run.Step) {
 			}
 			s, loc, err := w.e.schedule(entry.Every)
 			if err != nil {
-				w.e.cfg.Log.Warn("an offer's schedule cannot be kept", "run", w.d.After.Name, "offer", path, "error", errs.Text(err))
+				w.e.cfg.Log.Warn("an offer's schedule cannot be kept", "run", logged(w.d.After), "offer", path, "error", errs.Text(err))
 				continue
 			}
 			w.b.put(spOffers, offerRow(s.Next(w.e.now(), loc), w.d.After.ID, path, entry.Name), []byte("t"))

@@ -26,6 +26,9 @@ const (
 	actReadReactions = "slipway.read_reactions@1"
 	actTellParent    = "slipway.tell_parent@1"
 	actNotice        = "slipway.notice@1"
+	actSpread        = "slipway.spread@1"    // news to all who subscribed
+	actNews          = "slipway.news@1"      // one message to one subscriber in a chat
+	actEditNews      = "slipway.edit_news@1" // it says what was corrected
 )
 
 // Contracts are the actions of the engine that playbooks may name.
@@ -67,7 +70,7 @@ func broadcastByHand(h *action.Hand) {
 // OwnActions lists what the engine performs itself, for the sweep of crash points.
 func OwnActions() []string {
 	return []string{actGate, actEditGate, actClosing, actStart, actTell, actRemind, actBroadcast, actReply, actReadReactions, actTellParent, actNotice,
-		actFill, actLoad, actMove, actSet, actTable}
+		actFill, actLoad, actMove, actSet, actTable, actSpread, actNews, actEditNews}
 }
 
 // tells reports whether an action only tells people something; a pause does not stop it.
@@ -92,7 +95,11 @@ func (e *Engine) performOwn(ctx context.Context, row string, raw []byte, r *effe
 		return e.settle(ctx, row, raw, r, outcome{result: run.Result{Outcome: run.Skipped, Message: "it was not found done"}})
 	}
 	_, here := e.effects.tryOf(row)
-	lost := here || r.Boot != e.boot || r.Attempts > 0
+	unknown, err := e.unknown(ctx, r)
+	if err != nil {
+		return time.Time{}, err
+	}
+	lost := here || r.Boot != e.boot || r.Attempts > 0 || unknown
 	e.effects.trying(row, e.now())
 	e.point("effect/" + r.Action + "/before-do")
 	out, err := e.doOwn(ctx, r, lost)
@@ -132,6 +139,12 @@ func (e *Engine) doOwn(ctx context.Context, r *effectRecord, lost bool) (action.
 		return e.notify(ctx, r, lost)
 	case actBroadcast:
 		return e.broadcast(ctx, r, in, lost)
+	case actSpread:
+		return e.spread(ctx, in)
+	case actNews:
+		return e.sendPost(ctx, r, lost)
+	case actEditNews:
+		return e.editPost(ctx, r)
 	case actStart:
 		return e.startChild(ctx, r, in)
 	case actTell:

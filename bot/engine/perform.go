@@ -35,7 +35,7 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 	if r.NotBefore.After(now) {
 		return r.NotBefore, nil
 	}
-	if e.world.paused.Load() != nil && !tells(r.Action) {
+	if p := e.world.paused.Load(); p != nil && (!tells(r.Action) || p.Restored && r.Action == actClosing) {
 		return now.Add(24 * time.Hour), nil // resuming makes it due
 	}
 	if r.Run != "" {
@@ -43,6 +43,9 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 		if err := e.runnable(ctx, r.Run); err != nil {
 			return now.Add(time.Hour), nil // its playbook does not fit; shown by Misfits
 		}
+	}
+	if r.Parcel != "" && !e.wanted(ctx, &r) {
+		return e.ended(ctx, row, raw, &r, run.Result{Outcome: run.Skipped, Message: "the subscription has ended"})
 	}
 	if own(r.Action) {
 		return e.performOwn(ctx, row, raw, &r)
@@ -61,8 +64,12 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 			return time.Time{}, err
 		}
 	}
+	unknown, err := e.unknown(ctx, &r)
+	if err != nil {
+		return time.Time{}, err
+	}
 	hints := e.effects.hintsOf(b.Contract.Name)
-	o := e.try(ctx, b, row, &r)
+	o := e.try(ctx, b, row, &r, unknown)
 	if ctx.Err() != nil {
 		if o.result.Outcome != run.OK {
 			return time.Time{}, ctx.Err() // we are stopping; the next process looks first
@@ -143,8 +150,9 @@ func (e *Engine) rewrite(ctx context.Context, what, row string, raw []byte, r *e
 	return value, nil
 }
 
-// try probes and does, as the policy says.
-func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectRecord) outcome {
+// try probes and does, as the policy says. unknown: it may have been done in the time that a restore
+// lost.
+func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectRecord, unknown bool) outcome {
 	c := b.Contract
 	limit := c.Timeout
 	if limit <= 0 {
@@ -156,15 +164,15 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 
 	// A try may have been lost when the intent is of another process, or when one failed.
 	tried, here := e.effects.tryOf(row)
-	lost := r.Boot != e.boot || r.Attempts > 0 || here
+	lost := r.Boot != e.boot || r.Attempts > 0 || here || unknown
 	if c.Policy == action.OnceOrAsk {
 		// The mark is of an earlier process, or of a try that is in doubt. What was intended
 		// before a restore may have been done after the backup.
-		lost = r.Marked != "" || here || r.Epoch < e.world.epoch
+		lost = r.Marked != "" || here || r.Epoch < e.world.epoch || unknown
 	}
 	if r.ProbeOnly || lost && c.Policy != action.Read {
 		if c.Policy == action.Lookup && !r.ProbeOnly {
-			if until := e.lastTry(r, tried).Add(c.Settle); until.After(e.now()) {
+			if until := e.lastTry(r, tried, unknown).Add(c.Settle); until.After(e.now()) {
 				return outcome{again: until}
 			}
 		}
@@ -176,7 +184,7 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 			return okay(out, true)
 		case err != nil:
 			o := e.failure(c, r, err, true)
-			if o.again.IsZero() && !r.ProbeOnly && (here || r.Boot != e.boot) && couldRepeat(c.Policy) && !settles(err) {
+			if o.again.IsZero() && !r.ProbeOnly && (here || unknown || r.Boot != e.boot) && couldRepeat(c.Policy) && !settles(err) {
 				// A failure would let the step be retried, and the effect happen twice.
 				o.result.Outcome = run.Doubtful
 			}
@@ -184,8 +192,7 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 		case r.ProbeOnly:
 			return outcome{result: run.Result{Outcome: run.Skipped, Message: "it was not found done"}}
 		case c.Policy == action.OnceOrAsk:
-			return outcome{result: run.Result{Outcome: run.Doubtful,
-				Message: "it was begun, and no trace of it is found: it may still have happened"}}
+			return outcome{result: run.Result{Outcome: run.Doubtful, Message: e.noTrace(unknown)}}
 		}
 	}
 	e.effects.trying(row, e.now())
@@ -219,7 +226,10 @@ func settles(err error) bool {
 }
 
 // lastTry is the latest moment at which a lost try can have been made.
-func (e *Engine) lastTry(r *effectRecord, here time.Time) time.Time {
+func (e *Engine) lastTry(r *effectRecord, here time.Time, unknown bool) time.Time {
+	if rec := e.world.restored.Load(); unknown && rec != nil && rec.At.After(here) {
+		here = rec.At
+	}
 	if here.After(r.LastTry) {
 		return here
 	}
@@ -282,6 +292,9 @@ func (e *Engine) ended(ctx context.Context, row string, raw []byte, r *effectRec
 	res.Key = r.Key
 	e.point("effect/" + r.Action + "/before-result")
 	defer e.point("effect/" + r.Action + "/after-result")
+	if r.Parcel != "" {
+		return time.Time{}, e.parcelEnded(ctx, row, raw, r, res)
+	}
 	if r.Run == "" {
 		b := newBatch()
 		b.guard(spOutbox, row, raw)
@@ -294,6 +307,9 @@ func (e *Engine) ended(ctx context.Context, row string, raw []byte, r *effectRec
 	_, err := e.submit(ctx, r.Run, res, also{
 		then: func(b *batch, l *live, d run.Decision) {
 			b.del(spOutbox, row)
+			if res.Outcome == run.Doubtful {
+				e.asks(b, r)
+			}
 			if d.Refusal != nil || len(d.Events) == 0 {
 				e.unused(b, r, res)
 			}

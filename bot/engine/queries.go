@@ -34,6 +34,7 @@ type Listed struct {
 	Requester                 people.PersonID
 	Began, Ended              time.Time
 	Private                   bool
+	Parent                    string // id of the run that started it
 	Misfit                    string // why it cannot go on with this program
 }
 

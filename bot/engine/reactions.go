@@ -59,7 +59,7 @@ func (e *Engine) readReactions(ctx context.Context, row string, raw []byte, r *e
 		}
 		// Whatever the error is, a read is never given up while the gate is open: what it would have
 		// found may be an approval or a veto. `why` of the run tells what keeps it.
-		e.cfg.Log.Warn("the reactions of a gate message cannot be read now", "run", l.state.Name, "gate", m.Step, "attempt", r.Attempts+1, "error", errs.Text(err))
+		e.cfg.Log.Warn("the reactions of a gate message cannot be read now", "run", logged(l.state), "gate", m.Step, "attempt", r.Attempts+1, "error", errs.Text(err))
 		return e.settle(ctx, row, raw, r, outcome{again: e.now().Add(e.backoff(r.Attempts)), err: err})
 	}
 	_, err = e.Submit(ctx, m.Run, run.Reactions{Step: m.Step, Message: ref.String(), Votes: votes})

@@ -45,6 +45,12 @@ func (e *Engine) recover(ctx context.Context) error {
 	if e.world.epoch, _, err = number("epoch"); err != nil {
 		return err
 	}
+	var restored restoreRecord
+	if _, found, err := e.get(ctx, spMeta, metaRestored, &restored); err != nil {
+		return err
+	} else if found {
+		e.world.restored.Store(&restored)
+	}
 	var pause pauseRecord
 	if _, found, err := e.get(ctx, spMeta, "pause", &pause); err != nil {
 		return err
@@ -62,6 +68,9 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	if err := e.readWorld(ctx); err != nil {
+		return err
+	}
+	if err := e.readSubs(ctx); err != nil {
 		return err
 	}
 	err = e.cfg.Store.Scan(ctx, spCalls, "", "", false, func(k string, _ []byte) bool { // few: open doubts and stuck steps
@@ -86,7 +95,10 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.recheck(ctx)
+	if err := e.recheck(ctx); err != nil {
+		return err
+	}
+	return e.afterRestore(ctx)
 }
 
 // recheck reads every distinct playbook of a live run again. Runs of one that does not fit any
@@ -123,25 +135,6 @@ func (e *Engine) recheck(ctx context.Context) error {
 		e.wakes.freed(splitID(k)[0])
 		return true
 	})
-}
-
-// Restored is called once after the store was restored from a backup: it raises the epoch, so
-// that fences and keys of before do not count, pauses effects, makes every unfinished effect look
-// before it does, and forgets what cards show. Effects done after the backup are unknown. What was
-// begun of it is ended at the next start.
-func (e *Engine) Restored(ctx context.Context) error {
-	epoch := e.world.epoch + 1
-	pause := pauseRecord{Why: "the store was restored from a backup: look at what is pending, then resume", At: e.now()}
-	b := newBatch()
-	b.put(spMeta, "epoch", []byte(strconv.FormatUint(epoch, 10)))
-	b.put(spMeta, "pause", encode(pause))
-	b.put(spMeta, metaReshow, []byte(metaFrom))
-	if err := e.commit(ctx, "restore", b); err != nil {
-		return err
-	}
-	e.world.epoch = epoch
-	e.world.paused.Store(&pause)
-	return e.reshow(ctx)
 }
 
 // metaReshow is how far the cards were forgotten after a restore: metaFrom and the id of the next.

@@ -79,6 +79,17 @@ func withoutSecrets(v any, secrets []string) any {
 	return v
 }
 
+// withoutCredentials takes the values of secret fields out of facts: what a fact says may become the
+// input of a run, whose log is kept for ever, is chained, and is shown to others as evidence.
+func withoutCredentials(facts []Fact, secrets []string) {
+	for i, f := range facts {
+		if h, ok := f.(Happened); ok {
+			h.Fields, _ = withoutSecrets(h.Fields, secrets).(map[string]any)
+			facts[i] = h
+		}
+	}
+}
+
 func redactHeaders(headers map[string]string, secrets []string) map[string]string {
 	out := make(map[string]string, len(headers))
 	for k, v := range headers {

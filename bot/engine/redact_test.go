@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -23,6 +24,15 @@ func TestRedact(t *testing.T) {
 	}
 	if got := string(redact([]byte("token: x"), nil)); got != "token: x" {
 		t.Errorf("a source without secrets: %q", got)
+	}
+}
+
+// What a fact says may become the input of a run, whose log is kept for ever.
+func TestFactsBearNoCredentials(t *testing.T) {
+	facts := []Fact{Touched{Message: "m"}, Happened{Name: "x", Fields: map[string]any{"token": "s3cret", "ref": "1.0", "deep": map[string]any{"Token": "s3cret"}}}, Happened{Name: "y"}}
+	withoutCredentials(facts, []string{"token"})
+	if got := fmt.Sprint(facts); strings.Contains(got, "s3cret") || !strings.Contains(got, "1.0") {
+		t.Error(got)
 	}
 }
 

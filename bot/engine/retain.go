@@ -42,6 +42,7 @@ func (e *Engine) SweepEnded(ctx context.Context) (int, error) {
 		{spGates, func(k string, _ []byte) (string, bool) { return splitID(k)[1], true }},
 		{spAwaits, func(k string, _ []byte) (string, bool) { return splitID(k)[2], true }},
 		{spCalls, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }},
+		{spAsked, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }},
 		{spOffers, func(k string, _ []byte) (string, bool) { return splitID(k)[len(splitID(k))-3], true }},
 	} {
 		n, err := s.sweep(part.space, part.run)
@@ -50,7 +51,8 @@ func (e *Engine) SweepEnded(ctx context.Context) (int, error) {
 			return total, err
 		}
 	}
-	return total, nil
+	n, err := e.sweepNews(ctx)
+	return total + n, err
 }
 
 type sweeper struct {
@@ -146,18 +148,23 @@ func (s *sweeper) ended(runID string) (bool, error) {
 // It is careful: whatever looks like a digest in a record, or in a value that moved to the blob
 // store, counts. Blobs put since it began may be missed; spare those by their age.
 func (e *Engine) LiveBlobs(ctx context.Context, live func(digest string)) error {
+	return BlobsOf(ctx, e.cfg.Store, e.cfg.Blobs, live)
+}
+
+// BlobsOf is [Engine.LiveBlobs] of a store that no engine works on, such as the snapshot of a backup.
+func BlobsOf(ctx context.Context, store Store, blobs Blobs, live func(digest string)) error {
 	seen := map[string]bool{}
 	read := func(digest string) (body []byte, err error) {
 		if !seen[digest] {
 			seen[digest] = true
-			body, err = e.cfg.Blobs.Get(ctx, digest)
+			body, err = blobs.Get(ctx, digest)
 			eachDigest(string(body), live)
 		}
 		return body, err
 	}
 	for _, space := range spaces() {
 		var moved, inputs []string
-		err := e.cfg.Store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
+		err := store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
 			eachDigest(k, live)
 			eachDigest(string(value), live)
 			if len(value) > 0 && value[0] == '@' {

@@ -217,7 +217,7 @@ func (e *Engine) expireRow(ctx context.Context, entry, kind, jobID string) error
 		} else {
 			set, bad := tx.ended(j, *row, work.Ends(j.Job, ledger.Lost), "its holders were silent")
 			if bad != nil { // the columns cannot be made; the row must not wait for that
-				e.cfg.Log.Warn("the columns of a row cannot be set", "run", tx.live.state.Name, "row", row.Key, "error", errs.Text(bad))
+				e.cfg.Log.Warn("the columns of a row cannot be set", "run", logged(tx.live.state), "row", row.Key, "error", errs.Text(bad))
 			}
 			st, ok, err = work.Expire(specOf(tx.declared), *row, j.Job, set, now)
 		}

@@ -47,7 +47,7 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) er
 		}
 		key := Once{short(d.Source + "\x00" + f.Place.Source + "\x00" + f.Place.ID + "\x00" + f.Message + "\x00" +
 			f.Account.Source + "\x00" + f.Account.ID + "\x00" + strconv.Itoa(line))}
-		if err := e.obey(ctx, s, asked, key, at, r.Replayed > 0, d, f.Message); err != nil {
+		if err := e.obey(ctx, s, asked, key, at, r.Replayed > 0 || e.beforeRestore(at), d, f.Message); err != nil {
 			return err
 		}
 	}

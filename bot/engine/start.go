@@ -272,7 +272,7 @@ func (e *Engine) nameFreed(ctx context.Context, name string) {
 		return
 	}
 	if err := decode("starts/"+row, raw, &r); err != nil {
-		e.cfg.Log.Error("a waiting start does not read back", "name", name)
+		e.cfg.Log.Error("a waiting start does not read back", "start", row[strings.LastIndex(row, sep)+len(sep):])
 		return
 	}
 	_, err = e.startRun(ctx, r.Request, also{
@@ -283,7 +283,11 @@ func (e *Engine) nameFreed(ctx context.Context, name string) {
 		return
 	}
 	// It can never begin, or has begun: the next one has its turn.
-	e.cfg.Log.Warn("a waiting start could not begin", "name", name, "error", errs.Text(err))
+	if r.Request.Private {
+		e.cfg.Log.Warn("a waiting start could not begin", "name", run.PrivateRun)
+	} else {
+		e.cfg.Log.Warn("a waiting start could not begin", "name", name, "error", errs.Text(err))
+	}
 	b := newBatch()
 	b.guard(spStarts, row, raw)
 	b.del(spStarts, row)

@@ -178,7 +178,13 @@ func (e *Engine) follow(ctx context.Context, book *playbook.Playbook, l *live, d
 		e.plans.look()
 		e.wake(loopTimers)
 	}
+	if w.headed {
+		e.heads.more()
+		e.wake(loopHeads)
+	}
 	e.cache.put(next)
+	e.lists.changed(l.name, next.name)
+	e.feed.note(next.id)
 	e.world.setLocks(w.locks, w.lockRaw)
 	return next, nil
 }

@@ -66,8 +66,13 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 	if err != nil {
 		return fired || jobs || started, time.Time{}, err
 	}
+	told, digest, err := e.digestsDue(ctx)
+	if err != nil {
+		return fired || jobs || started, time.Time{}, err
+	}
+	back := e.absencesDue()
 	roles, err := e.rolesDue(ctx)
-	return fired || jobs || started, earlier(earlier(earlier(next, lease), roles), scheduled), err
+	return fired || jobs || started || told, earlier(earlier(earlier(earlier(earlier(next, lease), roles), scheduled), digest), back), err
 }
 
 // fire gives a timer to its run, once: the commit is guarded by the timer's record.

@@ -40,7 +40,7 @@ func TestStoreOfFormat1IsBroughtUp(t *testing.T) {
 		}
 		w.open()
 		w.drain()
-		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "2" {
+		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "3" {
 			t.Fatalf("the format is %s %v", raw, err)
 		}
 		w.wantSound()
@@ -71,6 +71,41 @@ func TestStoreOfFormat1IsBroughtUp(t *testing.T) {
 		w.say("requester", "undo "+old.ID+" none")
 		if s, _, err := w.e.RunState(ctx, old.ID); err != nil || s.Outcome != "aborted" {
 			t.Errorf("the plan is not answered: %s %v", s.Status, err)
+		}
+		w.wantSound()
+	}
+}
+
+// A store of format 2, written before heads were signed: 1.0 has ended with a gate that was closed,
+// the gate of 2.0 is open and the run is held. Nothing of it changes but the number, by which older
+// programs refuse it, and gates that close from now on have signed heads.
+func TestStoreOfFormat2IsBroughtUp(t *testing.T) {
+	ctx := context.Background()
+	for _, crashAt := range []string{"", "upgrade/end/before-commit", "upgrade/end/after-commit"} {
+		w := newWorld(t, madeYAML)
+		w.cfg = func(c *engine.Config) { c.LogKey = newLogKey(1) }
+		w.clock.pass(time.Hour)
+		w.ids, w.msgs = 100, 100
+		w.load("testdata/store-2.jsonl")
+		if crashAt != "" {
+			w.dying(crashAt, func() { w.open() })
+		}
+		w.open()
+		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "3" {
+			t.Fatalf("the format is %s %v", raw, err)
+		}
+		w.drain()
+		w.wantSound()
+		old := w.run("1.0")
+		if heads, err := w.e.Heads(ctx, old.ID); err != nil || len(heads) != 0 || old.Outcome != "done" {
+			t.Errorf("1.0 is %s, with the heads %v %v", old.Outcome, heads, err)
+		}
+		w.say("requester", "resume 2.0")
+		w.say("maintainer-a", "approve 2.0 go")
+		now := w.run("2.0")
+		heads, err := w.e.Heads(ctx, now.ID)
+		if err != nil || now.Outcome != "done" || len(heads) != 1 || heads[0].By == "" {
+			t.Errorf("2.0 is %s %s, with the heads %v %v", now.Status, now.Outcome, heads, err)
 		}
 		w.wantSound()
 	}
@@ -121,15 +156,15 @@ func TestStoreOfANewerFormatIsRefused(t *testing.T) {
 	w := newWorld(t, madeYAML)
 	w.open()
 	layout := engine.Key{Space: "meta", ID: "layout"}
-	if err := w.store.Commit(ctx, &engine.Batch{Puts: []engine.Record{{Key: layout, Value: []byte("3")}}}); err != nil {
+	if err := w.store.Commit(ctx, &engine.Batch{Puts: []engine.Record{{Key: layout, Value: []byte("4")}}}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := engine.New(ctx, w.config())
-	if !errs.Is(err, errs.Corrupt) || !strings.Contains(errs.Text(err), "the store has the format 3, and this program writes 2") ||
+	if !errs.Is(err, errs.Corrupt) || !strings.Contains(errs.Text(err), "the store has the format 4, and this program writes 3") ||
 		!strings.Contains(errs.Text(err), "a newer one") {
 		t.Fatal(err)
 	}
-	if raw, err := w.store.Get(ctx, layout); err != nil || string(raw) != "3" {
+	if raw, err := w.store.Get(ctx, layout); err != nil || string(raw) != "4" {
 		t.Fatalf("%s %v", raw, err)
 	}
 }

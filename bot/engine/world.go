@@ -27,6 +27,8 @@ type world struct {
 	epoch   uint64     // of the store: raised by each restore
 	paused  atomic.Pointer[pauseRecord]
 
+	restored atomic.Pointer[restoreRecord] // the last restore; nil: there was none
+
 	persons []people.Person // from the source; under change
 	granted []people.Grant  // from the source
 	again   []people.Grant  // of roles read again
@@ -34,6 +36,7 @@ type world struct {
 	down    map[string]string
 	freezes []calendar.Freeze
 	retry   time.Time // when roles whose source was away are read again
+	absent  time.Time // until when beginnings and ends of absences were looked at
 }
 
 // view is the world at one moment with the stored bytes that guard what was read of it.
@@ -54,6 +57,8 @@ type pauseRecord struct {
 	By  people.PersonID `json:"by"`
 	Why string          `json:"why"`
 	At  time.Time       `json:"at"`
+
+	Restored bool `json:"restored,omitempty"` // by a restore: gates do not close either
 }
 
 // everywhere is the record of the same role in every project.
@@ -153,7 +158,11 @@ func (e *Engine) rebuild(ctx context.Context, b *batch) error {
 	if err != nil {
 		return err
 	}
-	versions, roleRaw, err := e.roleVersions(ctx, b, persons, grants)
+	away, err := scanned(ctx, e, spAway, b, awayID)
+	if err != nil {
+		return err
+	}
+	versions, roleRaw, err := e.roleVersions(ctx, b, persons, grants, away)
 	if err != nil {
 		return err
 	}
@@ -168,7 +177,7 @@ func (e *Engine) rebuild(ctx context.Context, b *batch) error {
 	}
 	e.world.freezes = freezes
 	e.world.edit(func(v *view) {
-		v.dir = people.NewDirectory(persons, grants, versions, e.world.down)
+		v.dir = people.NewDirectory(persons, grants, versions, e.world.down).WithAbsences(away)
 		v.cal = calendar.NewCalendar(freezes, calVersions)
 		v.roleRaw, v.calRaw = roleRaw, calRaw
 	})
@@ -227,13 +236,16 @@ func (e *Engine) allPersons(ctx context.Context, b *batch) ([]people.Person, err
 		if out[i].Mail == "" {
 			out[i].Mail = p.Mail
 		}
+		if out[i].Zone == "" {
+			out[i].Zone = p.Zone
+		}
 	}
 	return out, nil
 }
 
 // roleVersions raises the version of each role whose grants or holders changed. A person's
 // accounts count too: a vote is counted by them.
-func (e *Engine) roleVersions(ctx context.Context, b *batch, persons []people.Person, grants []people.Grant) (map[string]uint64, map[string][]byte, error) {
+func (e *Engine) roleVersions(ctx context.Context, b *batch, persons []people.Person, grants []people.Grant, away []people.Absence) (map[string]uint64, map[string][]byte, error) {
 	byID := map[people.PersonID]people.Person{}
 	for _, p := range persons {
 		byID[p.ID] = p
@@ -242,11 +254,16 @@ func (e *Engine) roleVersions(ctx context.Context, b *batch, persons []people.Pe
 		Grant  people.Grant
 		Person people.Person
 		For    people.Person
+		Away   []people.Absence `json:",omitempty"` // of Person
+	}
+	absent := map[people.PersonID][]people.Absence{}
+	for _, a := range away {
+		absent[a.Person] = append(absent[a.Person], a)
 	}
 	lines := map[string][]line{}
 	for _, g := range grants {
 		key := g.Project + "/" + g.Role
-		lines[key] = append(lines[key], line{g, byID[g.Person], byID[g.For]})
+		lines[key] = append(lines[key], line{g, byID[g.Person], byID[g.For], absent[g.Person]})
 	}
 	versions, raw := map[string]uint64{}, map[string][]byte{}
 	empty := action.DigestOf(nil)
@@ -334,12 +351,22 @@ func (e *Engine) Freeze(ctx context.Context, f calendar.Freeze, once Once) error
 	if err := f.Check(); err != nil {
 		return err
 	}
-	return e.changeWorld(ctx, once, func(b *batch) { b.put(spFreezes, f.ID, encode(f)) })
+	var bad error
+	err := e.changeWorld(ctx, once, func(b *batch) {
+		b.put(spFreezes, f.ID, encode(f))
+		bad = e.freezeNews(ctx, b, f, false)
+	})
+	return errors.Join(err, bad)
 }
 
 // EndFreeze takes a freeze away.
 func (e *Engine) EndFreeze(ctx context.Context, freeze string, once Once) error {
-	return e.changeWorld(ctx, once, func(b *batch) { b.del(spFreezes, freeze) })
+	return e.changeWorld(ctx, once, func(b *batch) {
+		b.del(spFreezes, freeze)
+		if i := slices.IndexFunc(e.world.freezes, func(f calendar.Freeze) bool { return f.ID == freeze }); i >= 0 {
+			_ = e.freezeNews(ctx, b, e.world.freezes[i], true) // nothing but the blob store can fail, and the end of a freeze is short
+		}
+	})
 }
 
 // Freezes lists the stored freezes.

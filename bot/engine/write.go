@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/evidence"
 	"slipway/bot/playbook"
 	"slipway/bot/run"
 )
@@ -27,6 +28,8 @@ type writer struct {
 	rec       runRecord
 	oldBook   *playbook.Playbook // of the run as it was
 	scheduled bool               // an offer with a schedule was opened
+	headed    bool               // a head of the log is to be signed
+	at        time.Time          // of the commit
 
 	locks   map[string]run.Lock // as they are after the events
 	lockRaw map[string][]byte
@@ -37,7 +40,13 @@ func (w *writer) write() (*live, error) {
 	if after == nil {
 		return nil, errs.E("engine.write", errs.Internal, errors.New("a decision with events has no state after them"))
 	}
-	w.rec = runRecord{Seq: w.was.rec.Seq + 1, Chain: w.was.rec.Chain, Pending: maps.Clone(w.was.rec.Pending)}
+	w.rec = runRecord{Seq: w.was.rec.Seq + 1, Chain: w.was.rec.Chain, Pending: maps.Clone(w.was.rec.Pending), Epoch: w.was.rec.Epoch}
+	if w.was.raw == nil {
+		var err error
+		if w.rec.Epoch, err = w.e.epochOf(w.ctx, after.Parent); err != nil {
+			return nil, err
+		}
+	}
 	if w.rec.Pending == nil {
 		w.rec.Pending = map[string]string{}
 	}
@@ -50,6 +59,9 @@ func (w *writer) write() (*live, error) {
 		}
 	}
 	if err := w.consequences(); err != nil {
+		return nil, err
+	}
+	if err := w.headsAt(); err != nil {
 		return nil, err
 	}
 	w.timers()
@@ -98,9 +110,10 @@ func (w *writer) events() error {
 		}
 		list[i] = raw
 	}
-	r := eventRecord{At: w.e.now(), Events: list}
+	w.at = w.e.now()
+	r := eventRecord{At: w.at, Events: list}
 	var err error
-	if r.Chain, err = chain(w.rec.Chain, []byte(r.At.Format(time.RFC3339Nano)), list); err != nil {
+	if r.Chain, err = evidence.Link(w.rec.Chain, r.At, list); err != nil {
 		return err
 	}
 	w.rec.Chain = r.Chain
@@ -217,10 +230,6 @@ func (w *writer) consequences() error {
 					return err
 				}
 			}
-		case run.Opened:
-			if err := w.opened(); err != nil {
-				return err
-			}
 		case run.UndoPlanned:
 			// For the parent it is over: nothing of it is in flight, and what a person says to the
 			// plan concerns this run alone.
@@ -234,6 +243,9 @@ func (w *writer) consequences() error {
 				return err
 			}
 		}
+	}
+	if err := w.news(); err != nil {
+		return err
 	}
 	for name, l := range w.locks {
 		if l.Holder == (run.Claim{}) && len(l.Queue) == 0 {
@@ -265,6 +277,9 @@ func (w *writer) intend(ev run.EffectIntended) error {
 	}
 	w.b.intend(row, value)
 	w.rec.Pending[ev.Key] = row
+	if was := w.was.state.Effects[ev.Key]; was != nil && was.Outcome == run.Doubtful {
+		w.e.asks(w.b, &r) // a person says that it is to be done again
+	}
 	return nil
 }
 

@@ -33,6 +33,7 @@ func Evaluate(q Question, given []Vote) Verdict {
 	best := e.best()
 	v.Passes = best.missing == 0 && !v.Rejected && !v.Vetoed
 	e.record(v, best)
+	v.Absent = e.absent(v)
 	slices.SortStableFunc(v.Refused, func(a, b Refusal) int { return byTime(&a.Vote, &b.Vote) })
 	return e.out
 }

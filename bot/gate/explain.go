@@ -46,6 +46,9 @@ func (v Verdict) Explain() []string {
 	for _, n := range v.Needs {
 		out = append(out, n.explain(v))
 	}
+	if v.Absent != "" {
+		out = append(out, v.Absent)
+	}
 	for _, w := range v.Or {
 		out = append(out, "or else: "+w)
 	}
@@ -65,6 +68,9 @@ func (n Need) explain(v Verdict) string {
 	line := fmt.Sprintf("needs %d %s%s", n.Count, more, plural(n.Role, n.Count))
 	if len(n.From) > 0 {
 		line += ": " + n.from()
+	}
+	if len(n.Away) > 0 {
+		line += " (" + people.TheirAbsences(n.Away) + ")"
 	}
 	switch {
 	case n.Why == "":

@@ -147,6 +147,7 @@ func (e *evaluation) need(m *match) {
 			m.hard += short
 		} else {
 			n.From = e.helpers(m, t)
+			_, n.Away = e.q.Directory.Present(n.From, e.q.Now)
 			switch missing := short - len(n.From); {
 			case missing <= 0:
 			case len(n.From) > 0:

@@ -31,6 +31,7 @@ type Verdict struct {
 	Terms    []Term    `json:"terms,omitempty"`    // of that way: how far each is filled
 	Or       []string  `json:"or,omitempty"`       // the other ways, in words, with what each still needs
 	Other    []Other   `json:"other,omitempty"`    // the other ways that persons there are could still fill
+	Absent   string    `json:"absent,omitempty"`   // why it cannot pass before somebody who is away is back
 }
 
 // Other is another way to pass, and what is missing on it.
@@ -53,6 +54,7 @@ type Need struct {
 	Count int               `json:"count"`
 	From  []people.PersonID `json:"from,omitempty"` // sorted
 	Why   string            `json:"why,omitempty"`  // why From is not enough
+	Away  []people.Absence  `json:"away,omitempty"` // of those in From who are away
 }
 
 // Term is one part of the rule, "N of Role", and who fills it.

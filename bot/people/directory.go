@@ -23,6 +23,7 @@ type book struct {
 	grants   map[roleKey][]Grant // sorted: own grants before delegations, then by person and id
 	versions map[roleKey]uint64
 	down     map[roleKey]string
+	away     []Absence // by their beginning
 }
 
 type roleKey struct{ project, role string }

@@ -25,6 +25,7 @@ type Person struct {
 	ID       PersonID  `json:"id"`
 	Name     string    `json:"name"`
 	Mail     string    `json:"mail,omitempty"`
+	Zone     string    `json:"zone,omitempty"` // IANA name of the time zone; "": not known
 	Accounts []Account `json:"accounts,omitempty"`
 	Bot      bool      `json:"bot,omitempty"`  // never counts and never commands
 	Gone     bool      `json:"gone,omitempty"` // left: keeps the history, has no role any more

@@ -148,25 +148,14 @@ func (d *decider) evaluate(in *inst, st *Step) gate.Verdict {
 	if len(d.s.Requesters) > 0 || d.s.Private {
 		for i := range v.Needs {
 			v.Needs[i].From = slices.DeleteFunc(slices.Clone(v.Needs[i].From), func(p people.PersonID) bool { return d.keptOut(rule, p) != "" })
+			_, v.Needs[i].Away = d.directory().Present(v.Needs[i].From, d.now)
 		}
 	}
 	return v
 }
 
-// keptOut says why the run itself keeps the person from approving, besides what package gate
-// knows: who asked for the run and then handed it over does not approve it either, and nobody
-// approves a private run from outside of its circle.
-func (d *decider) keptOut(rule gate.Rule, p people.PersonID) string {
-	switch {
-	case p == "":
-		return ""
-	case rule.NotRequester() && p != d.s.Requester && slices.Contains(d.s.Requesters, p):
-		return string(p) + ` was the requester before the hand-over ("not requester")`
-	case d.s.Private && p != d.s.Requester && !slices.Contains(d.s.Circle, p):
-		return string(p) + " is not in the circle of this private run"
-	}
-	return ""
-}
+// keptOut is [State.KeptOut] of the run as it is here.
+func (d *decider) keptOut(rule gate.Rule, p people.PersonID) string { return d.s.KeptOut(rule, p) }
 
 // authors lists who made what the gate binds: the outputs that contracts name as authors.
 func (d *decider) authors(in *inst) []string {

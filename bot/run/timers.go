@@ -95,6 +95,10 @@ func (d *decider) remind(in *inst, st *Step) {
 			}
 		}
 	}
+	who, away := d.present(who)
+	if away != "" {
+		inputs["why"] = away
+	}
 	inputs["persons"] = who
 	d.intend(in.path, ForRemind, Remind, inputs, intent{})
 	d.emit(TimerSet{"remind/" + in.path, d.now.Add(in.def.Remind)})

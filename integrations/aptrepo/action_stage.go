@@ -43,9 +43,51 @@ type StageOut struct {
 	Packages   int               `cel:"packages" json:"packages" doc:"entries of all indexes"`
 }
 
-// Probe finds nothing: staging again under the same key gives what is there.
-func (stage) Probe(context.Context, action.Key, StageIn) (StageOut, bool, error) {
-	return StageOut{}, false, nil
+// Probe finds a state that was staged under the key and is what clients read by now: made again, it
+// would be published twice. One that still waits is given by staging again under the same key.
+func (s stage) Probe(ctx context.Context, key action.Key, in StageIn) (StageOut, bool, error) {
+	c, err := s.a.archive("archive.stage", in.Archive)
+	if err != nil {
+		return StageOut{}, false, err
+	}
+	on, date, found, err := publishedUnder(c.Place, key, in.Suites)
+	if err != nil || !found {
+		return StageOut{}, false, err
+	}
+	out, err := s.make(ctx, c, key, in, on, date)
+	return out, err == nil, err
+}
+
+// publishedUnder looks whether what clients read of all suites was staged under the key: on is what
+// they read before, and date that of the Release files.
+func publishedUnder(p Place, key action.Key, suites []string) (on string, date time.Time, found bool, err error) {
+	before, ids := make([]string, len(suites)), make([]string, len(suites))
+	for i, suite := range suites {
+		all, err := p.Generations(suite)
+		if err != nil {
+			return "", date, false, err
+		}
+		for _, g := range all {
+			if g.Current && !g.Staged && g.Run == key.Run {
+				before[i], ids[i], date = g.Parent, g.ID, g.Date
+			}
+		}
+	}
+	on = strings.Join(before, ",")
+	for _, id := range ids {
+		if id == "" {
+			return "", date, false, nil
+		}
+		first := key.String() + " on " + on
+		switch {
+		case strings.HasSuffix(id, "-"+keyTag(first)):
+		case strings.HasSuffix(id, "-"+keyTag(first+" at "+date.Format(time.RFC3339))):
+			on += " at " + date.Format(time.RFC3339) // a later try
+		default:
+			return "", date, false, nil
+		}
+	}
+	return on, date, len(ids) > 0, nil
 }
 
 // Do stages suite after suite under the key of the effect.
@@ -64,13 +106,20 @@ func (s stage) Do(ctx context.Context, key action.Key, in StageIn) (StageOut, er
 	if err != nil {
 		return StageOut{}, err
 	}
-	out := StageOut{Changes: []string{}} // a refresh changes nothing
-	var digests strings.Builder
 	date := s.a.Now().UTC().Truncate(time.Second)
 	if !date.After(newest) && date.Add(clockSkew).After(newest) {
 		// A Release tells its time in whole seconds, and clients ignore one that is no later.
 		return StageOut{}, errs.E(op, errs.Busy, fmt.Errorf("what clients read was made in this very second, at %s", newest.Format(dateForm))).Hint("wait: it is staged in a moment")
 	}
+	return s.make(ctx, c, key, in, on, date)
+}
+
+// make stages suite after suite, on top of what clients read. Of what was staged before under the
+// key it gives that.
+func (s stage) make(ctx context.Context, c Configured, key action.Key, in StageIn, on string, date time.Time) (StageOut, error) {
+	const op = "archive.stage"
+	out := StageOut{Changes: []string{}} // a refresh changes nothing
+	var digests strings.Builder
 	for _, name := range in.Suites {
 		change, err := s.change(ctx, c, in, name)
 		if err != nil {

@@ -50,6 +50,9 @@ type Store struct {
 	// publish is held for reading while a file appears or is found, and for writing while one
 	// is removed, so that a Put never relies on a file that goes away.
 	publish sync.RWMutex
+
+	removing sync.Mutex // held over a removal, and over a change of held
+	held     int        // see Hold
 }
 
 var _ engine.Blobs = (*Store)(nil)

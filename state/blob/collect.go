@@ -64,6 +64,11 @@ func (s *Store) Remove(ctx context.Context, digest string) error {
 	if err := s.begin(ctx, op, true); err != nil {
 		return err
 	}
+	done, err := s.remove(op)
+	if err != nil {
+		return err
+	}
+	defer done()
 	s.publish.Lock()
 	defer s.publish.Unlock()
 	if err := os.Remove(s.path(digest)); err != nil {
@@ -93,7 +98,12 @@ func (s *Store) Collect(ctx context.Context, live func(digest string) bool, olde
 	if err := s.begin(ctx, op, true); err != nil {
 		return done, err
 	}
-	err := s.Walk(ctx, func(i Info) error {
+	over, err := s.remove(op)
+	if err != nil {
+		return done, err
+	}
+	defer over()
+	err = s.Walk(ctx, func(i Info) error {
 		removed := false
 		if i.Put.Before(olderThan) && !live(i.Digest) {
 			var err error

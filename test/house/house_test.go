@@ -175,7 +175,7 @@ func TestTheRuleOfDependencyCanFail(t *testing.T) {
 // pure lists the rooms without clock, network, disk, randomness or goroutine.
 func pure() []string {
 	return []string{"bot/run", "bot/gate", "bot/ledger", "bot/playbook", "bot/people", "bot/calendar",
-		"bot/card", "bot/jsonout", "bot/manifest", "bot/job", "bot/version", "bot/rehearse", "bot/runbook"}
+		"bot/card", "bot/jsonout", "bot/manifest", "bot/job", "bot/version", "bot/rehearse", "bot/runbook", "bot/evidence", "bot/picture", "bot/finding", "bot/subscription"}
 }
 
 // barred maps import paths to the names in them that the pure core may not use; nil bars all.
