@@ -2,7 +2,7 @@ package grammar
 
 // Standard is the table of all commands: those of every family and those that belong to none.
 func Standard(families ...Family) (*Table, error) {
-	entries := general()
+	entries := append(append(general(), subscriptions()...), absences()...)
 	for _, f := range families {
 		entries = append(entries, f.Entries()...)
 	}
@@ -84,7 +84,8 @@ func general() []Entry {
 		{Path: "inbox replay", Args: []Arg{{Name: "delivery", Kind: ID}}, Summary: "Decode a stored delivery again.", Who: operator, Examples: []string{"inbox replay d-17"}},
 		{Path: "pause effects", Options: []Option{reason}, Summary: "Do nothing outside until resumed; everything else goes on.", Who: operator,
 			Examples: []string{`pause effects --reason "restored from a backup"`}},
-		{Path: "resume effects", Summary: "End a pause of effects.", Who: operator, Examples: []string{"resume effects"}},
+		{Path: "resume effects", Options: []Option{{Name: "nothing-lost", Kind: Flag, Help: "after a restore: you know that nothing was done outside since the backup, so new runs need not ask"}},
+			Summary: "End a pause of effects.", Who: operator, Examples: []string{"resume effects", "resume effects --nothing-lost"}},
 		{Path: "playbook list", Summary: "List the playbooks.", Who: anybody, Examples: []string{"playbook list"}},
 		{Path: "playbook show", Args: []Arg{{Name: "playbook", Kind: Word}}, Summary: "Show a playbook as a checklist.", Who: anybody, Examples: []string{"playbook show release"}},
 		{Path: "help", Args: []Arg{{Name: "command", Kind: Text, Optional: true, Variadic: true, Help: "a command, or its first word"}},

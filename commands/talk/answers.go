@@ -48,6 +48,12 @@ func (a *Answers) Answer(ctx context.Context, s engine.Spoken, other any, once e
 	if c.Family != "" {
 		return a.family(ctx, s, c, once)
 	}
+	if tells(c.Path) {
+		return a.telling(ctx, s, c, once)
+	}
+	if text, handled, err := a.absence(ctx, s, c, once); handled {
+		return text, err
+	}
 	switch c.Path {
 	case "help":
 		return a.Table.Help(strings.Join(c.Rest, " ")), nil
@@ -203,7 +209,9 @@ func (a *Answers) why(ctx context.Context, id string, p *playbook.Playbook, s *r
 			text += fmt.Sprintf("\n• %s was tried %d times: %s", f.Action, f.Attempts, f.Last)
 		}
 	}
-	if by, reason, paused := a.Engine.Paused(); paused {
+	if by, reason, paused := a.Engine.Paused(); paused && by == "" {
+		text += "\n• effects are paused: " + reason
+	} else if paused {
 		text += fmt.Sprintf("\n• effects are paused by %s: %s", by, reason)
 	}
 	unused, err := a.Engine.Unused(ctx, id)
@@ -243,9 +251,9 @@ func Who(list []run.Awaited, w run.World) string {
 	}
 	lines := make([]string, len(list))
 	for i, a := range list {
-		lines[i] = fmt.Sprintf("• %s: %s", whom(a, w.Directory), a.What)
+		lines[i] = fmt.Sprintf("• %s: %s", whom(a, w), a.What)
 		if a.Step != "" {
-			lines[i] = fmt.Sprintf("• %s: %s (%s)", whom(a, w.Directory), a.What, a.Step)
+			lines[i] = fmt.Sprintf("• %s: %s (%s)", whom(a, w), a.What, a.Step)
 		}
 		if a.Say != "" {
 			lines[i] += "; say: " + a.Say

@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"slipway/bot/card"
-	"slipway/bot/people"
 	"slipway/bot/playbook"
 	"slipway/bot/run"
 )
 
 // Cards draws the live card of a run.
-type Cards struct{}
+type Cards struct {
+	Link func(run, step string) string // the address of a run's page; "" or nil: none
+}
 
 // Render shows the whole run: its state, every step, and whom it waits for.
-func (Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card {
+func (l Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card {
 	c := card.Card{Key: "run/" + s.ID, Title: title(s), State: stateOf(s), Status: status(p, s, w)}
 	if steps := stepLines(p, s); len(steps) > 0 {
 		c.Blocks = append(c.Blocks, card.Block{Steps: steps})
@@ -31,16 +32,19 @@ func (Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card {
 		if a.Step != "" {
 			what = a.Step + ": " + what
 		}
-		awaited = append(awaited, card.Awaited{Who: whom(a, w.Directory), What: what})
-		for _, id := range a.Persons {
-			c.Mentions = append(c.Mentions, string(id))
-		}
+		awaited = append(awaited, card.Awaited{Who: whom(a, w), What: what})
+		c.Mentions = append(c.Mentions, mentioned(a.Persons, w)...)
 	}
 	if s.Private {
 		c.Blocks = append(c.Blocks, card.Block{Heading: "Private", Text: private(p, s)})
 	}
 	if len(awaited) > 0 {
 		c.Blocks = append(c.Blocks, card.Block{Heading: "Waits for", Awaited: awaited})
+	}
+	if l.Link != nil {
+		if to := l.Link(s.ID, ""); to != "" {
+			c.Blocks = append(c.Blocks, card.Block{Links: []card.Link{{Text: "The page of this run", URL: to}}})
+		}
 	}
 	return c
 }
@@ -205,7 +209,7 @@ func stateOf(s *run.State) card.State {
 }
 
 // whom names the persons of a, or the role whose holders, if there are any, may not.
-func whom(a run.Awaited, dir people.Directory) string {
+func whom(a run.Awaited, w run.World) string {
 	if len(a.Persons) == 0 {
 		if a.Role == "" {
 			return "nobody"
@@ -215,8 +219,11 @@ func whom(a run.Awaited, dir people.Directory) string {
 	names := make([]string, len(a.Persons))
 	for i, id := range a.Persons {
 		names[i] = string(id)
-		if p, ok := dir.Person(id); ok && p.Name != "" {
+		if p, ok := w.Directory.Person(id); ok && p.Name != "" {
 			names[i] = p.Name
+		}
+		if x, away := w.Directory.Away(id, w.Now); away {
+			names[i] += " (" + x.String() + ")"
 		}
 	}
 	return strings.Join(names, ", ")

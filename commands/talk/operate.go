@@ -57,11 +57,16 @@ func (a *Answers) operate(ctx context.Context, s engine.Spoken, c grammar.Comman
 	case "pause effects":
 		return "effects are paused; everything else goes on", a.Engine.PauseEffects(ctx, s.Person, c.Options["reason"])
 	case "resume effects":
+		if c.Options["nothing-lost"] != "" {
+			if err := a.Engine.NothingLost(ctx); err != nil {
+				return "", err
+			}
+		}
 		return "effects go on", a.Engine.ResumeEffects(ctx)
 	case "inbox list":
 		return a.inbox(ctx, c.Options["since"])
 	case "inbox show":
-		return a.delivery(ctx, c.Args["delivery"])
+		return a.delivery(ctx, c.Args["delivery"], s.Viewer())
 	case "inbox replay":
 		return "it is decoded again; what was done already is not done twice", a.Engine.InboxReplay(ctx, number(c.Args["delivery"]))
 	}
@@ -255,8 +260,8 @@ func (a *Answers) inbox(ctx context.Context, since string) (string, error) {
 	return b.String(), nil
 }
 
-func (a *Answers) delivery(ctx context.Context, seq string) (string, error) {
-	e, err := a.Engine.InboxShow(ctx, number(seq))
+func (a *Answers) delivery(ctx context.Context, seq string, viewer people.PersonID) (string, error) {
+	e, err := a.Engine.InboxShowTo(ctx, number(seq), viewer)
 	if err != nil {
 		return "", err
 	}

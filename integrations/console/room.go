@@ -1,10 +1,10 @@
 // Package console is the chat that needs no account: a durable room of channels, messages,
-// threads and reactions in one file, and a unix socket through which people on this machine use
-// it.
+// threads and reactions in one file, and what people do in it. The packages below it are the ways
+// in: pages (web), an API (api) with a client for it, and the door before both (login).
 //
 // [Room] is the chat itself. It promises what a good chat platform would: a message posted under
 // a key exists once; ids grow with time and are never used twice; an edit keeps what was there
-// before; reactions belong to accounts. [Poster] is the bot's way in, [Server] the people's.
+// before; reactions belong to accounts. [Poster] is the bot's way in, [Desk] the people's.
 //
 // What a person says or reacts is first stored in the room, then handed to the engine's Deliver,
 // and only when that has stored it too does the person see it accepted. A message that the engine
@@ -122,7 +122,7 @@ func Open(path string, clock func() time.Time) (*Room, error) {
 	}
 	r := &Room{db: db, clock: clock, changed: make(chan struct{}), fatal: make(chan error, 1)}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, b := range []string{inMeta, inMessages, inChannels, inKeys, inReactions, inHistory, inChanges} {
+		for _, b := range []string{inMeta, inMessages, inChannels, inKeys, inReactions, inHistory, inChanges, inThreads} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(b)); err != nil {
 				return err
 			}
@@ -132,7 +132,7 @@ func Open(path string, clock func() time.Time) (*Room, error) {
 		case "":
 			return meta.Put([]byte("format"), []byte(formatNow))
 		case formatNow:
-			return nil
+			return threadUp(tx)
 		default:
 			return errs.E(op, errs.Corrupt, fmt.Errorf("the room %s has format %s, and this slipway reads format %s", path, f, formatNow)).Hint("Use the slipway that wrote it, or a newer one.")
 		}
@@ -295,6 +295,9 @@ func (r *Room) Post(d Draft) (m Message, created bool, err error) {
 		if err := tx.Bucket([]byte(inChannels)).Put(join([]byte(d.Channel), k), nil); err != nil {
 			return err
 		}
+		if err := answers(tx, m); err != nil {
+			return err
+		}
 		if d.Key != "" {
 			if err := tx.Bucket([]byte(inKeys)).Put([]byte(d.Key), []byte(id)); err != nil {
 				return err
@@ -360,7 +363,7 @@ func CheckChannel(name string) error {
 	return nil
 }
 
-// Mine names the direct room of whoever says it, in requests of the socket.
+// Mine names the direct room of whoever says it, in requests.
 const Mine = "@me"
 
 // DirectRoom is the channel that only the bot and the person read. Ids of persons have the letters

@@ -93,6 +93,9 @@ func (r *Repositories) With(ctx context.Context, remote string, do func(*Copy) e
 			return err
 		}
 	}
+	if err := c.unbundle(ctx); err != nil {
+		return err
+	}
 	return do(c)
 }
 

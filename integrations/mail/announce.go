@@ -188,6 +188,11 @@ func check(in AnnounceIn) (envelope, error) {
 		if err := line(in.Headers[name]); err != nil {
 			return bad("the header %s cannot be used: %w", name, err)
 		}
+		// They are read by programs, word by word: encoded as a whole they would say nothing.
+		structured := name == "In-Reply-To" || name == "References" || strings.HasPrefix(name, "List-")
+		if structured && strings.ContainsFunc(in.Headers[name], func(r rune) bool { return r > '~' }) {
+			return bad("the header %s holds other characters than ASCII", name)
+		}
 	}
 	return e, nil
 }
