@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -12,6 +13,7 @@ import (
 	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/console"
+	"slipway/integrations/console/api"
 )
 
 type askCmd struct {
@@ -19,7 +21,8 @@ type askCmd struct {
 	Thread  string        `help:"Id of the message that this answers: in the thread of a card its run need not be named." placeholder:"ID"`
 	ID      string        `help:"Id of this message: asking it again with the same id asks it once." placeholder:"ID"`
 	Wait    time.Duration `help:"How long to wait for the answer." default:"30s"`
-	Text    []string      `arg:"" passthrough:"" help:"What to say, as in a chat. Flags of this command come before it."`
+	inJSON
+	Text []string `arg:"" passthrough:"" help:"What to say, as in a chat. Flags of this command come before it."`
 }
 
 // askedID begins the ids of what was asked with `slipway ask`. Whoever asked has the answer, so
@@ -33,7 +36,7 @@ type askedOf struct {
 }
 
 func (q *askedOf) answer(m console.Message) bool {
-	if !isReply(m) || m.Thread == "" {
+	if !isReply(m) {
 		return false
 	}
 	asked, known := q.seen[m.Thread]
@@ -69,27 +72,37 @@ func (a *askCmd) Run(ctx context.Context, c *cli) error {
 	if strings.TrimSpace(text) == "" || strings.ContainsAny(text, "\n\r") {
 		return errs.E("ask", errs.Invalid, errors.New("the question is not one line")).Hint("ask one thing at a time; slipway ask help lists what can be asked")
 	}
-	client, err := c.client()
+	bot, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer bot.Close()
 	id := a.ID
 	if id == "" {
 		id = newID()
 	}
-	said, err := client.Say(ctx, console.Saying{ID: askedID + id, Channel: a.Channel, Thread: a.Thread, Text: text})
+	answer, err := bot.Command(ctx, console.Saying{ID: askedID + id, Channel: a.Channel, Thread: a.Thread, Text: text}, a.Wait)
 	if err != nil {
 		return err
 	}
-	answer, err := a.answer(ctx, client, said.ID)
-	if err != nil {
-		return err
+	return a.tell(answer, a.Wait)
+}
+
+// tell prints what the bot answered. A refusal, and no answer at all, are errors.
+func (j inJSON) tell(a api.Answered, wait time.Duration) error {
+	switch {
+	case j.JSON && a.Answered:
+		if err := json.NewEncoder(os.Stdout).Encode(a); err != nil || !a.Refused {
+			return err
+		}
+		return errs.E("ask", errs.Failed, errors.New(plain(a.Text)))
+	case !a.Answered:
+		return errs.E("ask", errs.Busy, fmt.Errorf("no answer to message %s came in %s", a.Message.ID, wait)).
+			Hint("it was heard and will be answered in its thread: slipway watch --answers")
+	case a.Refused:
+		return errs.E("ask", errs.Failed, errors.New(plain(a.Text)))
 	}
-	if refused(answer) {
-		return errs.E("ask", errs.Failed, errors.New(answer))
-	}
-	fmt.Println(answer)
+	fmt.Println(plain(a.Text))
 	return nil
 }
 
@@ -113,43 +126,8 @@ func (a *askCmd) line() string {
 	return strings.Join(words, " ")
 }
 
-// answer waits for what the bot says to a message.
-func (a *askCmd) answer(ctx context.Context, client *console.Client, message string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.Wait)
-	defer cancel()
-	for {
-		raw, err := client.Query(ctx, "answers", map[string]string{"message": message})
-		var texts []string
-		if err == nil {
-			err = json.Unmarshal(raw, &texts)
-		}
-		if err == nil && len(texts) > 0 {
-			return texts[0], nil
-		}
-		if err != nil && ctx.Err() == nil {
-			return "", err
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return "", ctx.Err()
-			}
-			return "", errs.E("ask", errs.Busy, fmt.Errorf("no answer to message %s came in %s", message, a.Wait)).
-				Hint("it was heard and will be answered in its thread: slipway watch --answers")
-		}
-	}
-}
-
-// refused reports whether an answer says that nothing was done, in the words of the engine.
-func refused(answer string) bool {
-	return strings.HasPrefix(answer, "I can't") || strings.HasPrefix(answer, "I do not know") || strings.HasPrefix(answer, "I don't know")
-}
-
 // isReply reports whether m is the bot's answer to something that was said.
-func isReply(m console.Message) bool {
-	return m.Author == botAccount && m.Card != nil && strings.HasPrefix(m.Card.Key, "reply-")
-}
+func isReply(m console.Message) bool { return m.IsReply(botAccount) }
 
 // messageText is what a message says, its lines and columns kept.
 func messageText(m console.Message) string {
@@ -159,18 +137,7 @@ func messageText(m console.Message) string {
 	if !isReply(m) {
 		return strings.TrimRight(card.Text(*m.Card, cardWidth()), "\n")
 	}
-	var rest strings.Builder
-	for _, b := range m.Card.Blocks {
-		rest.WriteString(b.Text)
-	}
-	title := m.Card.Title
-	switch short := strings.TrimSuffix(title, "…"); {
-	case rest.Len() == 0:
-		return plain(title)
-	case short != title && strings.HasPrefix(rest.String(), short): // it is the beginning of the text
-		return plain(rest.String())
-	}
-	return plain(title + "\n" + rest.String())
+	return plain(m.ReplyText())
 }
 
 // plain keeps the layout of text and takes out what a terminal would obey.

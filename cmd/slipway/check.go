@@ -35,6 +35,9 @@ type playbookCmd struct {
 	List     playbookList     `cmd:"" help:"List the playbooks."`
 	Show     playbookShow     `cmd:"" help:"Show a playbook as a checklist."`
 	Check    playbookCheck    `cmd:"" help:"Check playbooks: the bundled ones, or files."`
+	Graph    playbookGraph    `cmd:"" help:"Draw a playbook as an SVG picture."`
+	Docs     playbookDocs     `cmd:"" help:"Write a playbook as a checklist for people, in Markdown."`
+	Schema   playbookSchema   `cmd:"" help:"Write the JSON Schema of the language, for editors."`
 	Rehearse playbookRehearse `cmd:"" help:"Run a playbook with simulated people and outcomes."`
 }
 

@@ -3,20 +3,33 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
 
+	"slipway/bot/errs"
 	"slipway/integrations/console"
+	"slipway/integrations/console/client"
 )
 
 // columns is how wide cards are drawn in a terminal.
 const columns = 96
 
-// client opens the socket that the flags or the configuration name.
-func (c *cli) client() (*console.Client, error) {
+// client opens the API of the bot that the flags or the configuration name.
+func (c *cli) client() (*client.Client, error) {
+	if c.URL != "" && c.As != "" {
+		return nil, errs.E("client", errs.Invalid, errors.New("--as and --url are both given")).Hint("a token says who you are: leave out --as and SLIPWAY_AS")
+	}
+	if c.URL != "" {
+		token, err := readToken(c.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		return &client.Client{URL: c.URL, Token: token}, nil
+	}
 	path := c.Socket
 	if path == "" {
 		conf, err := loadConfig(c.Config)
@@ -25,7 +38,72 @@ func (c *cli) client() (*console.Client, error) {
 		}
 		path = conf.Socket
 	}
-	return &console.Client{Path: path, As: c.As}, nil
+	return &client.Client{Path: path, As: c.As}, nil
+}
+
+// readToken reads a token from a file that nobody else can read.
+func readToken(path string) (string, error) {
+	const how = "make a token with slipway token new, put it into a file that only you can read, and name that with --token-file or SLIPWAY_TOKEN_FILE"
+	if path == "" {
+		return "", errs.E("client", errs.Invalid, errors.New("--url is given without a token")).Hint(how)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", errs.E("client", errs.Invalid, fmt.Errorf("the token file %s cannot be read: %w", path, plainError(err))).Hint(how)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", errs.E("client", errs.Denied, fmt.Errorf("others can read the token file %s", path)).Hint("chmod 600 %s, and revoke the token if others may have seen it", path)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return "", errs.E("client", errs.Invalid, fmt.Errorf("the token file %s cannot be read: %w", path, plainError(err))).Hint(how)
+	}
+	token := strings.TrimSpace(string(raw))
+	if token == "" || strings.ContainsAny(token, " \n\r\t") || len(token) > 200 {
+		return "", errs.E("client", errs.Invalid, fmt.Errorf("the token file %s does not hold one token", path)).Hint(how)
+	}
+	return token, nil
+}
+
+// plainError is an error of the system without the path and the name of the call.
+func plainError(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}
+
+// inJSON lets a command answer in JSON, for scripts.
+type inJSON struct {
+	JSON bool `help:"Answer in JSON, as the API does."`
+}
+
+// print writes an answer of the API for people, or as it is.
+func (j inJSON) print(raw json.RawMessage, into any, show func(io.Writer) error) error {
+	if j.JSON {
+		_, err := os.Stdout.Write(raw)
+		return err
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return errs.E("client", errs.Corrupt, errors.New("the answer cannot be read")).Hint("use a slipway of the same version as the bot")
+	}
+	return show(os.Stdout)
+}
+
+// reads asks the API and prints the answer.
+func reads[A any](ctx context.Context, c *cli, j inJSON, path string, query url.Values, show func(io.Writer, A) error) error {
+	bot, err := c.client()
+	if err != nil {
+		return err
+	}
+	defer bot.Close()
+	raw, err := client.Get[json.RawMessage](ctx, bot, path, query)
+	if err != nil {
+		return err
+	}
+	var a A
+	return j.print(raw, &a, func(w io.Writer) error { return show(w, a) })
 }
 
 type sayCmd struct {
@@ -36,12 +114,12 @@ type sayCmd struct {
 }
 
 func (s *sayCmd) Run(ctx context.Context, c *cli) error {
-	client, err := c.client()
+	bot, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	m, err := client.Say(ctx, console.Saying{ID: s.ID, Channel: s.Channel, Thread: s.Thread, Text: strings.Join(s.Text, " ")})
+	defer bot.Close()
+	m, err := bot.Say(ctx, console.Saying{ID: s.ID, Channel: s.Channel, Thread: s.Thread, Text: strings.Join(s.Text, " ")})
 	if err != nil {
 		return err
 	}
@@ -56,46 +134,16 @@ type reactCmd struct {
 }
 
 func (r *reactCmd) Run(ctx context.Context, c *cli) error {
-	client, err := c.client()
+	bot, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	m, err := client.React(ctx, r.Message, r.Emoji, !r.Remove)
+	defer bot.Close()
+	m, err := bot.React(ctx, r.Message, r.Emoji, !r.Remove)
 	if err != nil {
 		return err
 	}
 	printMessage(os.Stdout, m)
-	return nil
-}
-
-type showCmd struct {
-	What string `arg:"" help:"A run (2019.01 or release/harbour/2019.01), or the id of a message."`
-}
-
-func (s *showCmd) Run(ctx context.Context, c *cli) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if len(s.What) == 13 && strings.Trim(s.What, "0123456789") == "" {
-		shown, err := client.Show(ctx, s.What)
-		if err != nil {
-			return err
-		}
-		printMessage(os.Stdout, shown.Message)
-		return nil
-	}
-	raw, err := client.ShowRun(ctx, s.What)
-	if err != nil {
-		return err
-	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return err
-	}
-	fmt.Println(text)
 	return nil
 }
 
@@ -106,63 +154,26 @@ type watchCmd struct {
 }
 
 func (w *watchCmd) Run(ctx context.Context, c *cli) error {
-	client, err := c.client()
+	bot, err := c.client()
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer bot.Close()
 	var since *uint64
 	if w.All {
 		since = new(uint64)
 	}
 	quiet := &askedOf{seen: map[string]bool{}, lookup: func(id string) (console.Message, error) {
-		shown, err := client.Show(ctx, id)
+		shown, err := bot.Show(ctx, id)
 		return shown.Message, err
 	}}
-	return client.Watch(ctx, w.Channel, since, func(change console.Change) error {
+	return bot.Watch(ctx, w.Channel, since, func(change console.Change) error {
 		if change.Message != nil && !w.Answers && quiet.answer(*change.Message) {
 			return nil
 		}
 		printChange(os.Stdout, change)
 		return nil
 	})
-}
-
-type runsCmd struct{}
-
-// runLine is a run in the list that the socket answers.
-type runLine struct {
-	Name, Project, Status, Outcome, Requester, Began string
-}
-
-func (*runsCmd) Run(ctx context.Context, c *cli) error {
-	client, err := c.client()
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	raw, err := client.Runs(ctx)
-	if err != nil {
-		return err
-	}
-	var runs []runLine
-	if err := json.Unmarshal(raw, &runs); err != nil {
-		return err
-	}
-	if len(runs) == 0 {
-		fmt.Println("no runs yet: slipway say 'release VERSION' starts one")
-		return nil
-	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTATUS\tASKED FOR BY\tBEGAN")
-	for _, r := range runs {
-		status := r.Status
-		if r.Outcome != "" {
-			status = r.Outcome
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Name, status, r.Requester, r.Began)
-	}
-	return w.Flush()
 }
 
 // printChange writes one change of the room as a few lines.

@@ -13,6 +13,7 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/integrations/aptrepo"
+	"slipway/state/blob"
 )
 
 // config is what the rest of the process may rely on: every name refers to something, every
@@ -23,8 +24,10 @@ type config struct {
 	Socket    string
 	Group     string
 	Many      bool
+	Web       webConfig
 	Signing   signingConfig
 	SMTP      smtpConfig
+	LogKey    string // file of the key that signs evidence, outside of State; "": none
 	Persons   []people.Person
 	Grants    []people.Grant
 	Rosters   []roster
@@ -32,6 +35,9 @@ type config struct {
 	Archives  map[string]archiveConfig
 	Projects  map[string]project
 	Freezes   []calendar.Freeze
+	Backup    backupConfig
+	Health    healthConfig
+	Digest    string         // of the file
 	Apt       aptrepo.Looker // who looks at archives as their clients do; nil: the apt of this machine
 }
 
@@ -79,6 +85,7 @@ func parseConfig(path string, data []byte) (*config, error) {
 	if err != nil {
 		return nil, errs.E("config", errs.KindOf(err), fmt.Errorf("%s: %s", path, errs.Cause(err))).Hint("%s", errs.HintOf(err))
 	}
+	c.Digest = blob.Digest(data)
 	return c, nil
 }
 
@@ -95,7 +102,7 @@ func (r rawConfig) valid(dir string) (*config, error) {
 	}
 	c.Group, c.Many = r.Console.Group, r.Console.ManyPeople
 	for _, check := range []func(string, *config) error{
-		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validMany, r.validFreezes,
+		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validEvidence, r.validConsole, r.validMany, r.validFreezes, r.validBackup, r.validHealth,
 	} {
 		if err := check(dir, c); err != nil {
 			return nil, err

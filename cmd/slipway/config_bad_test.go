@@ -38,6 +38,7 @@ func badConfigs(fingerprint string) []badConfig {
 		{name: "person without a name", old: "ben: {name: Ben Buoy, ", new: "ben: {"},
 		{name: "id of a person", old: "  ben: {name", new: "  Ben B: {name"},
 		{name: "mail of a person", old: "mail: ben@harbour.example", new: "mail: ben at home"},
+		{name: "time zone of a person", old: "zone: Europe/Amsterdam", new: "zone: Amsterdam"},
 		{name: "account without a source", old: `"unix:1002"`, new: `"1002"`},
 		{name: "account of two", old: `"unix:1002"`, new: `"unix:1001"`},
 		{name: "account twice", old: `"unix:1002"`, new: `"unix:1002", "unix:1002"`},

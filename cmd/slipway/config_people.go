@@ -25,7 +25,7 @@ func (r rawConfig) validPeople(_ string, c *config) error {
 	owner := map[string]string{}
 	for _, id := range slices.Sorted(maps.Keys(r.People)) {
 		raw := r.People[id]
-		p := people.Person{ID: people.PersonID(id), Name: raw.Name, Mail: raw.Mail}
+		p := people.Person{ID: people.PersonID(id), Name: raw.Name, Mail: raw.Mail, Zone: raw.Zone}
 		if !lowName.MatchString(id) {
 			return invalid(fmt.Sprintf("people: %q is no id of a person", id), "use lower-case letters, digits, dots, _ and -")
 		}
@@ -34,6 +34,9 @@ func (r rawConfig) validPeople(_ string, c *config) error {
 		}
 		if _, err := mail.ParseAddress(raw.Mail); raw.Mail != "" && err != nil {
 			return invalid(fmt.Sprintf("people: %s has the mail address %q", id, raw.Mail), "write mail: name@example.org")
+		}
+		if err := validZone(id, raw.Zone); err != nil {
+			return err
 		}
 		for _, text := range raw.Accounts {
 			source, account, ok := strings.Cut(text, ":")

@@ -9,12 +9,15 @@ type rawConfig struct {
 	Console   rawConsole            `yaml:"console"`
 	Signing   rawSigning            `yaml:"signing"`
 	SMTP      rawSMTP               `yaml:"smtp"`
+	Evidence  rawEvidence           `yaml:"evidence"`
 	People    map[string]rawPerson  `yaml:"people"` // by person id
 	Roles     map[string]rawRoles   `yaml:"roles"`  // project → role → persons; "*" is every project
 	Channels  map[string]rawChannel `yaml:"channels"`
 	Archives  map[string]rawArchive `yaml:"archives"`
 	Projects  map[string]rawProject `yaml:"projects"`
 	Freezes   []rawFreeze           `yaml:"freezes"`
+	Backup    rawBackup             `yaml:"backup"`
+	Health    rawHealth             `yaml:"health"`
 }
 
 // rawRoles are the roles of one project. A role is a list of persons, or a roster file that is
@@ -30,6 +33,7 @@ type rawConsole struct {
 	Socket     string `yaml:"socket"`
 	Group      string `yaml:"group"`       // group that may connect; default: only the owner
 	ManyPeople bool   `yaml:"many_people"` // demo: one user may speak as several persons
+	Web        rawWeb `yaml:",inline"`
 }
 
 type rawSigning struct {
@@ -54,6 +58,7 @@ type rawSMTP struct {
 type rawPerson struct {
 	Name     string   `yaml:"name"`
 	Mail     string   `yaml:"mail"`
+	Zone     string   `yaml:"zone"`     // IANA name of the time zone, e.g. Europe/Berlin; for digests, quiet hours and times in mails
 	Accounts []string `yaml:"accounts"` // source:id, e.g. unix:1000
 }
 

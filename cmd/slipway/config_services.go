@@ -109,6 +109,9 @@ func (r rawConfig) validMany(_ string, c *config) error {
 			return invalid(fmt.Sprintf("console: many_people is true, and the project %s pushes to %q", name, remote), hint)
 		}
 	}
+	if what := c.outside(); what != "" {
+		return invalid("console: many_people is true, and "+what, hint)
+	}
 	return nil
 }
 

@@ -42,7 +42,7 @@ func exampleFolder(t *testing.T) (text, fingerprint string) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for name, content := range map[string]string{
-		"vault-token": "k2J9x0Qp7Zr4Wm8Ty1Lc\n", "smtp-password": "open sesame\n", "maintainers": "# who maintains\nben\nchen # since 2024\nhana\n",
+		"vault-token": "k2J9x0Qp7Zr4Wm8Ty1Lc\n", "smtp-password": "open sesame\n", "oidc-secret": "open sesame too\n", "maintainers": "# who maintains\nben\nchen # since 2024\nhana\n",
 		"release-key.asc": string(public), "other-key.asc": string(other), "empty": "\n", "short": "k2J9x0Qp\n", "known": "changemechangemechangeme\n",
 		"two-lines": "k2J9x0Qp7Zr4Wm8Ty1Lc\nk2J9x0Qp7Zr4Wm8Ty1Lc\n", "no-key": "this is no key\n", "strangers": "ben\n\nchn\n",
 		"large": strings.Repeat("x", maxConfig+1),
@@ -103,7 +103,7 @@ func TestBadConfigurations(t *testing.T) {
 	}
 	text, fingerprint := exampleFolder(t)
 	var out bytes.Buffer
-	for _, c := range append(badConfigs(fingerprint), badArchives(fingerprint)...) {
+	for _, c := range slices.Concat(badConfigs(fingerprint), badArchives(fingerprint), badConsoles()) {
 		bad := c.whole
 		switch {
 		case c.pattern != "":

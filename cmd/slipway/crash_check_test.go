@@ -89,6 +89,8 @@ func (y *yard) inspect(ctx context.Context, want expect) (t trace, err error) {
 		t.steps[path] = summary(st)
 	}
 	add(y.onePush(ctx, s))
+	_, _, err = y.proven(ctx, b.engine, b.blobs, id)
+	add(err)
 	add(y.mailsAre(want.mails, s))
 	pipelines := 2
 	if y.archive != nil {

@@ -194,7 +194,7 @@ func (s *slip) randomly(t *testing.T, want trace, enough int) {
 func chosen(count map[string]int, all bool) []killAt {
 	once := []string{"effect/git.push_release@", "effect/mail.announce@", "effect/archive.publish@"}
 	if !raced {
-		once = append(once, "effect/chat.broadcast@", "effect/sign.tag@", "effect/archive.stage@", "effect/sign.release@", "archive/publish.", "inbox/", "start/")
+		once = append(once, "effect/chat.broadcast@", "effect/sign.tag@", "effect/archive.stage@", "effect/sign.release@", "archive/publish.", "inbox/", "start/", "head/")
 	}
 	var list []killAt
 	for _, name := range sortedKeys(count) {

@@ -116,7 +116,7 @@ func (s *slip) yard(ctx context.Context, archive bool) (*yard, error) {
 	}
 	y := &yard{dir: dir, version: sampleVersion, project: "harbour", remote: filepath.Join(dir, "remote.git"), fingerprint: s.fingerprint,
 		mailbox: filepath.Join(dir, "mailbox"), config: filepath.Join(dir, "slipway.yaml"), apt: lookout()}
-	if err := y.startMail(); err != nil {
+	if err := errors.Join(y.startMail(), y.makeLogKey()); err != nil {
 		return nil, err
 	}
 	var err error

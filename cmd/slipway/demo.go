@@ -57,7 +57,7 @@ func (d *demoCmd) Run(ctx context.Context, c *cli) error {
 	if d.Repo != "" {
 		fmt.Printf("The release is made in a copy of %s, which stays as it is.\n", d.Repo)
 	}
-	y, err := newYard(ctx, yardOptions{Dir: d.Dir, Repo: d.Repo, Version: d.Version, Signer: signer, Archive: true, Publish: publish})
+	y, err := newYard(ctx, yardOptions{Dir: d.Dir, Repo: d.Repo, Version: d.Version, Signer: signer, Archive: true, Publish: publish, Web: true})
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func withBot(ctx context.Context, y *yard, do func(context.Context, *config) err
 	if err != nil {
 		return err
 	}
-	conf.Apt = y.apt
+	conf.Apt, conf.Web.First = y.apt, "release "+y.version
 	b, err := build(ctx, conf, quiet(), nil)
 	if err != nil {
 		return err
@@ -124,9 +124,14 @@ func (d *demoCmd) auto(ctx context.Context, y *yard, before string) error {
 	tell := func(line string) {
 		fmt.Println(fit(fmt.Sprintf("%6.1fs  %s", time.Since(began).Seconds(), line), width))
 	}
+	fmt.Printf("Watch it in a browser: %s\n\n", y.pageOf(demoTester))
+	var page error
 	err := withBot(ctx, y, func(ctx context.Context, conf *config) error {
-		_, err := drive(ctx, conf.Socket, y.version, tell)
-		return err
+		if _, err := drive(ctx, conf.Socket, y.version, tell); err != nil {
+			return err
+		}
+		page = y.onPage(ctx)
+		return nil
 	})
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -134,7 +139,8 @@ func (d *demoCmd) auto(ctx context.Context, y *yard, before string) error {
 		}
 		return err
 	}
-	proofs := y.proofs(ctx, conf{repo: d.Repo, before: before, alone: true})
+	proofs := append(y.proofs(ctx, conf{repo: d.Repo, before: before, alone: true}),
+		proof{"the web console shows the release as done", "GET " + y.pageOf(demoTester), page})
 	if err := show(os.Stdout, proofs); err != nil {
 		return err
 	}

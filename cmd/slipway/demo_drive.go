@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/view"
 	"slipway/integrations/console"
+	"slipway/integrations/console/client"
 )
 
 // driver plays the people of the demo through the socket, as anybody could: it looks for whom the
@@ -29,9 +30,9 @@ func newDriver(socket, version string, tell func(string)) *driver {
 	return &driver{socket: socket, version: version, tell: tell, gates: map[string]string{}, said: map[string]bool{}, steps: map[string]string{}}
 }
 
-func (d *driver) as(person string) *console.Client {
+func (d *driver) as(person string) *client.Client {
 	// A bot that starts again on a busy machine takes seconds; ctx says when it is enough.
-	return &console.Client{Path: d.socket, As: person, Tries: 600, Wait: func(ctx context.Context, _ int) error {
+	return &client.Client{Path: d.socket, As: person, Tries: 600, Wait: func(ctx context.Context, _ int) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -64,15 +65,20 @@ func (d *driver) look(ctx context.Context) (runWaits, error) { return d.waits(ct
 func (d *driver) waits(ctx context.Context, run string) (runWaits, error) {
 	c := d.as(demoManager)
 	defer c.Close()
-	raw, err := c.Query(ctx, "waits", map[string]string{"run": run})
+	if run == "" {
+		var err error
+		if run, err = newest(ctx, c); err != nil {
+			return runWaits{}, err
+		}
+	}
+	r, err := client.Get[view.Run](ctx, c, client.Path("runs", run), nil)
 	if errs.Is(err, errs.NotFound) {
-		return runWaits{}, errNotYet
+		err = errNotYet
 	}
-	var w runWaits
-	if err == nil {
-		err = json.Unmarshal(raw, &w)
+	if err != nil {
+		return runWaits{}, err
 	}
-	return w, err
+	return waitsOf(r), nil
 }
 
 // follow keeps the gate messages of the channel until ctx ends.

@@ -88,6 +88,7 @@ func (y *yard) proofs(ctx context.Context, c conf) []proof {
 		}
 		look(ctx, y, add)
 	}
+	y.evidenceProof(ctx, h.released, add)
 	add("the signer's log is a whole chain", "slipway-signer log verify", y.signerLog(ctx))
 	add("every record fits the events it was made from", "slipway fsck", y.fsck(ctx))
 	if c.repo != "" {

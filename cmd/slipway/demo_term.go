@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,9 @@ import (
 
 	"slipway/bot/card"
 	"slipway/bot/errs"
+	"slipway/bot/view"
 	"slipway/integrations/console"
+	"slipway/integrations/console/client"
 )
 
 // byHand lets a person be anybody, from this terminal or others.
@@ -27,7 +28,7 @@ func (d *demoCmd) byHand(ctx context.Context, y *yard, before string) error {
 			t.tools = "git, gpg and apt"
 		}
 		t.width = screen(os.Stdout)
-		fmt.Fprint(os.Stdout, t.welcome())
+		fmt.Fprint(os.Stdout, y.opened()+t.welcome())
 		t.run(ctx, os.Stdin)
 		return nil
 	})
@@ -78,7 +79,7 @@ Slipway takes a release from a typed line to a signed tag, a push and an announc
 Here are a repository with %s, a signer with a throw-away key, a mailbox and four people:
   hana releases %s · ben and chen maintain it · tessa tests it. You can be each of them.
 
-Type a command, as in a chat. Begin with:   release %s
+This terminal is a chat of its own. Type a command here, or in the browser:   release %s
 
   /as tessa   be somebody else      /react   approve the newest open gate
   /who        whom it waits for     /card    the newest release at a glance
@@ -177,15 +178,11 @@ func (t *terminal) typed(ctx context.Context, line string) error {
 		}
 		c := t.as(t.me)
 		defer c.Close()
-		raw, err := c.ShowRun(ctx, w.ID)
+		r, err := client.Get[view.Run](ctx, c, client.Path("runs", w.ID), nil)
 		if err != nil {
 			return t.notBegun(err)
 		}
-		var text string
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return err
-		}
-		t.print(text)
+		t.print(card.Text(runCard(r), cardWidth()))
 		return nil
 	}
 	if strings.HasPrefix(word, "/") {

@@ -56,6 +56,9 @@ func demoRelease(ctx context.Context, o yardOptions) error {
 	var story strings.Builder
 	err = withBot(ctx, y, func(ctx context.Context, c *config) error {
 		_, err := drive(ctx, c.Socket, y.version, func(line string) { story.WriteString(line + "\n") })
+		if err == nil && y.listen != "" {
+			err = y.onPage(ctx)
+		}
 		return err
 	})
 	if err != nil {
@@ -77,7 +80,7 @@ func TestDemoReleasesTheSample(t *testing.T) {
 	}
 	for name, o := range map[string]yardOptions{
 		"with packages":    {Publish: true, Build: build, Arch: "amd64", Apt: httpClient{}},
-		"without packages": {},
+		"without packages": {Web: true},
 	} {
 		o.Dir, o.Version, o.Signer, o.Archive = filepath.Join(s.dir, name), sampleVersion, s.signer, true
 		if err := demoRelease(t.Context(), o); err != nil {

@@ -46,6 +46,7 @@ type yard struct {
 	sink        *mail.Sink
 	mailPort    int
 	doorPort    int
+	listen      string         // of the web console; "": it has none
 	archive     *demoArchive   // nil: what is released is a tag, and no package
 	apt         aptrepo.Looker // nil: the apt of this machine
 }
@@ -58,6 +59,7 @@ type yardOptions struct {
 	Signer  string // path of slipway-signer
 	Archive bool   // the mailbox can be searched for sent mail
 	Publish bool   // packages are built, and published in an APT archive
+	Web     bool   // it has the web console
 
 	// Where this machine has neither dpkg nor apt:
 	Build []string       // makes the packages; empty: dpkg-buildpackage
@@ -92,8 +94,16 @@ func newYard(ctx context.Context, o yardOptions) (_ *yard, err error) {
 	if err := y.makeKey(ctx, o.Signer); err != nil {
 		return nil, err
 	}
+	if err := y.makeLogKey(); err != nil {
+		return nil, err
+	}
 	if y.doorPort, err = freePort(); err != nil {
 		return nil, err
+	}
+	if o.Web {
+		if y.listen, err = webAddress(); err != nil {
+			return nil, err
+		}
 	}
 	if o.Publish {
 		if err := y.startArchive(ctx, o); err != nil {
@@ -274,7 +284,8 @@ func (y *yard) writeConfig(p rawProject, archive bool) error {
 	}
 	text := fmt.Sprintf(`# A whole configuration: one project, four people, one signer.
 state: state
-console: {socket: slipway.sock, many_people: true}
+evidence: {log_key_file: log-key}
+console: {socket: slipway.sock, many_people: true, listen: %q}
 signing:
   listen: 127.0.0.1:%d
   signers: {yard: {token_file: signer-token}}
@@ -308,8 +319,16 @@ channels:
     channel: general
     mail_to: [announce@lists.harbour.example]
     ci: [%s]%s
-`, y.doorPort, y.mailPort, found, y.project, y.project, archives, y.project, p.Remote, p.Branch, p.Scheme, p.Changelog, pkg, y.fingerprint, quoted(p.CI), published)
+`, y.listenAt(), y.doorPort, y.mailPort, found, y.project, y.project, archives, y.project, p.Remote, p.Branch, p.Scheme, p.Changelog, pkg, y.fingerprint, quoted(p.CI), published)
 	return os.WriteFile(y.config, []byte(text), 0o600)
+}
+
+// listenAt is the address of the web console, as the configuration says it.
+func (y *yard) listenAt() string {
+	if y.listen == "" {
+		return "off"
+	}
+	return y.listen
 }
 
 // quoted are words in a list of YAML.

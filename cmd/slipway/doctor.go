@@ -16,22 +16,21 @@ import (
 	"golang.org/x/sys/unix"
 
 	"slipway/bot/errs"
+	"slipway/bot/finding"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
 	"slipway/commands/grammar"
 )
 
-type doctorCmd struct{}
-
 // severity says what a finding means for the bot.
-type severity string
+type severity = finding.Severity
 
 const (
-	ill     severity = "error"   // the bot does not start, or a release cannot end
-	warning severity = "warning" // something will be missed
+	ill     = finding.Error   // the bot does not start, or a release cannot end
+	warning = finding.Warning // something will be missed
 )
 
-// ailment is one thing that can be wrong. Its code never changes.
+// ailment is one thing that can be wrong. Its code never changes; [codeDocs] tells of it.
 type ailment struct {
 	code     string
 	severity severity
@@ -46,11 +45,13 @@ type symptom struct{ what, fix string }
 type patient struct {
 	conf  *config
 	shelf *shelf
+	bot   *bot      // nil when no bot runs in this process
+	disk  *diskTime // what the last look at the disk measured; nil: not kept
 }
 
-// ailments are the checks, in the order in which they are made.
+// ailments are the checks that need no running bot, in the order in which they are told.
 func ailments() []ailment {
-	return append([]ailment{
+	all := []ailment{
 		{"state.unwritable", ill, "the state folder can be written", stateFolder},
 		{"git.missing", ill, "git is there", gitProgram},
 		{"gpg.missing", warning, "gpg is there", gpgProgram},
@@ -60,42 +61,8 @@ func ailments() []ailment {
 		{"remote.unreachable", ill, "every remote answers", remotes},
 		{"signer.none", ill, "a signer is configured", noSigner},
 		{"smtp.unreachable", ill, "the mail server answers", smtpServer},
-	}, archiveAilments()...)
-}
-
-// Run looks at everything and says what it found. It changes nothing and sends nothing.
-func (*doctorCmd) Run(ctx context.Context, c *cli) error {
-	conf, err := loadConfig(c.Config)
-	if err != nil {
-		fmt.Printf("%-8s%-24s%s\n", ill, "config.invalid", errs.Text(err))
-		return errs.E("doctor", errs.KindOf(err), fmt.Errorf("the configuration is not valid")).Hint("mend it first; the rest depends on it")
 	}
-	fmt.Printf("%-8s%-24s%s is valid\n", "good", "config", c.Config)
-	all, err := contracts()
-	if err != nil {
-		return err
-	}
-	p := &patient{conf: conf}
-	if p.shelf, err = loadShelf(conf.Playbooks, all, false); err != nil {
-		fmt.Printf("%-8s%-24s%s\n", ill, "playbook.unreadable", errs.Text(err))
-		return errs.E("doctor", errs.KindOf(err), fmt.Errorf("the playbooks cannot be read")).Hint("mend them first; the rest depends on them")
-	}
-	count := map[severity]int{}
-	for _, a := range ailments() {
-		found := a.look(ctx, p)
-		if len(found) == 0 {
-			fmt.Printf("%-8s%-24s%s\n", "good", a.code[:strings.Index(a.code, ".")], a.good)
-		}
-		for _, s := range found {
-			count[a.severity]++
-			fmt.Printf("%-8s%-24s%s\n%32s%s\n", a.severity, a.code, s.what, "→ ", s.fix)
-		}
-	}
-	if n := count[ill]; n > 0 {
-		return errs.E("doctor", errs.Failed, fmt.Errorf("%d errors and %d warnings", n, count[warning]))
-	}
-	fmt.Printf("no errors, %d warnings\n", count[warning])
-	return nil
+	return append(append(append(all, evidenceAilments()...), machineAilments()...), archiveAilments()...)
 }
 
 func stateFolder(_ context.Context, p *patient) []symptom {

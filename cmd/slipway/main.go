@@ -21,9 +21,11 @@ import (
 
 // cli is the command line, as kong reads it.
 type cli struct {
-	Config string `help:"Configuration file, by default slipway.yaml." default:"slipway.yaml" placeholder:"FILE" type:"path" env:"SLIPWAY_CONFIG"`
-	Socket string `help:"Socket of the running bot, instead of the one in the configuration." placeholder:"FILE" type:"path" env:"SLIPWAY_SOCKET"`
-	As     string `help:"Act as this person; only a demo allows it." placeholder:"PERSON" env:"SLIPWAY_AS"`
+	Config    string `help:"Configuration file, by default slipway.yaml." default:"slipway.yaml" placeholder:"FILE" type:"path" env:"SLIPWAY_CONFIG"`
+	Socket    string `help:"Socket of the running bot, instead of the one in the configuration." placeholder:"FILE" type:"path" env:"SLIPWAY_SOCKET"`
+	URL       string `name:"url" help:"Console of a bot elsewhere, such as https://slipway.harbour.example, instead of the socket." placeholder:"URL" env:"SLIPWAY_URL"`
+	TokenFile string `help:"File with the token for --url; only you may read it." placeholder:"FILE" type:"path" env:"SLIPWAY_TOKEN_FILE"`
+	As        string `help:"Act as this person; only a demo allows it." placeholder:"PERSON" env:"SLIPWAY_AS"`
 
 	Serve    serveCmd    `cmd:"" help:"Run the bot until it is stopped."`
 	Demo     demoCmd     `cmd:"" help:"Try a whole release on this machine, without any account."`
@@ -33,12 +35,26 @@ type cli struct {
 	Show     showCmd     `cmd:"" help:"Show a run, or a message."`
 	Watch    watchCmd    `cmd:"" help:"Follow what is said, until interrupted."`
 	Runs     runsCmd     `cmd:"" help:"List the runs, those under way first."`
-	Playbook playbookCmd `cmd:"" help:"List, show, check and rehearse playbooks."`
+	Console  consoleCmd  `cmd:"" help:"Print a link that logs a browser in as you, once."`
+	Token    tokenCmd    `cmd:"" help:"Make, list and revoke tokens, with which programs use the API as you."`
+	Mine     mineCmd     `cmd:"" help:"What waits for you."`
+	Why      whyCmd      `cmd:"" help:"Why a run, or a step of it, stands as it does: slipway why 2019.01 go"`
+	Who      whoCmd      `cmd:"" help:"For whom runs wait."`
+	Log      logCmd      `cmd:"" help:"What a step did: slipway log 2019.01 built"`
+	Approve  approveCmd  `cmd:"" help:"Look at what a gate shows and approve exactly that: slipway approve 2019.01 go"`
+	Reject   rejectCmd   `cmd:"" help:"Reject a gate: slipway reject 2019.01 go --why 'the notes are wrong'"`
+	API      apiCmd      `cmd:"" name:"api" help:"Describe the bot's API for programs."`
+	Playbook playbookCmd `cmd:"" help:"List, show, check, draw, explain and rehearse playbooks."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration; nothing is started or changed."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration and what it needs around it, and say what to mend."`
 	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk; the bot must be stopped."`
+	Backup   backupCmd   `cmd:"" help:"Back up everything that the bot knows, while it works; check a backup."`
+	Restore  restoreCmd  `cmd:"" help:"Lay a backup out as a new state folder, on this machine or another."`
 	Runbook  runbookCmd  `cmd:"" help:"Write how to end a run by hand, as shell commands; the bot must be stopped."`
 	Archive  archiveCmd  `cmd:"" help:"Look at APT archives, check them and clean them up; the bot may be running."`
+	Evidence evidenceCmd `cmd:"" help:"Write the evidence of a run: a bundle that anybody can check offline."`
+	Verify   verifyCmd   `cmd:"" help:"Check an evidence bundle against the fingerprint of a log key; needs nothing else."`
+	Logkey   logkeyCmd   `cmd:"" help:"Make or show the key that signs evidence."`
 	Package  packageCmd  `cmd:"" help:"Build the Debian packages of a checkout, as a local pipeline does."`
 }
 

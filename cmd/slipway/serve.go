@@ -14,6 +14,7 @@ import (
 
 	"slipway/bot/errs"
 	"slipway/integrations/console"
+	"slipway/integrations/console/api"
 )
 
 type serveCmd struct {
@@ -57,7 +58,11 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	server := &console.Server{Room: b.room, Deliver: deliverer(b.engine), Query: b.query, Direct: b.directRoom, ManyPeople: b.conf.Many}
+	pages, err := b.listenConsole()
+	if err != nil {
+		return errors.Join(err, socket.Close())
+	}
+	server := api.Socket{Handler: b.web.door.Peer(b.web.api)}
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel(nil)
@@ -69,8 +74,14 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 		})
 	}
 	work("the socket", func(ctx context.Context) error { return server.Serve(ctx, socket) })
+	if pages != nil {
+		work("the web console", func(ctx context.Context) error { return b.serveConsole(ctx, pages) })
+	}
 	work("the engine", b.engine.Run)
+	work("the checks", func(ctx context.Context) error { return b.health.watch(ctx, systemClock{}) })
 	work("maintenance", func(ctx context.Context) error { return maintain(ctx, systemClock{}, b.engine, b.blobs, b.log) })
+	work("backups", func(ctx context.Context) error { return b.backups.everyNow(ctx, systemClock{}, b.log) })
+	work("what was missed", b.readBack)
 	work("the store", func(ctx context.Context) error {
 		select {
 		case err := <-b.db.Fatal():
@@ -89,6 +100,8 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 		}
 		work("the signers' door", func(ctx context.Context) error { return serveHTTP(ctx, door, b.door) })
 	}
+	b.health.serves(true)
+	defer b.health.serves(false)
 	ready()
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {

@@ -48,11 +48,16 @@ type bot struct {
 	blobs  *blob.Store
 	room   *console.Room
 	ci     *localci.Runner
+	repos  *git.Repositories
 	shelf  *shelf
 	table  *grammar.Table
 	engine *engine.Engine
 	door   http.Handler // of the signers; nil without any
+	web    webConsole   // of browsers and programs
 	began  string       // id of this process, in the ids of hints
+
+	backups *backups
+	health  *health
 }
 
 // build makes the bot. What was opened before an error is closed again.
@@ -104,8 +109,12 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}, ciSource: ciDecoder{}},
 		People:   configured{conf},
 		Posters:  map[string]engine.Poster{console.Source: consolePoster{b.room.Poster(botAccount)}},
-		Cards:    talk.Cards{},
+		Cards:    talk.Cards{Link: conf.Web.RunLink},
+		Link:     conf.Web.RunLink,
 		Direct:   directPlaces,
+		Tell:     b.telling(),
+		LogKey:   logKey(conf),
+		Past:     map[string]engine.Past{console.Source: roomPast{b.room}},
 		Jobs: map[string]engine.JobKind{
 			signing.TagJob:     {Prepare: tag.Prepare, Finish: tag.Finish},
 			signing.ReleaseJob: {Prepare: releases.Prepare, Finish: releases.Finish},
@@ -115,6 +124,13 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 		return nil, err
 	}
 	answers.Engine, known.engine = b.engine, b.engine
+	b.backups = newBackups(b)
+	if b.health, err = newHealth(b); err != nil {
+		return nil, err
+	}
+	if err := b.openConsole(); err != nil {
+		return nil, err
+	}
 	return b, b.openDoor()
 }
 
@@ -124,6 +140,7 @@ func (b *bot) actions(tag *signing.Tag, releases *signing.Release, point func(st
 	if err != nil {
 		return nil, err
 	}
+	b.repos = repos
 	if b.ci, err = localci.Open(filepath.Join(b.conf.State, "ci"), repos, localci.Options{Ended: b.pipelineEnded}); err != nil {
 		return nil, err
 	}
@@ -252,6 +269,7 @@ func (b *bot) openDoor() error {
 
 func (b *bot) close() {
 	for _, close := range []func() error{
+		b.closeConsole,
 		func() error { return closeIf(b.db != nil, b.db.Close) },
 		func() error { return closeIf(b.blobs != nil, b.blobs.Close) },
 		func() error { return closeIf(b.room != nil, b.room.Close) },

@@ -3,6 +3,7 @@ package stories
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -11,13 +12,26 @@ import (
 	"slipway/bot/card"
 	"slipway/bot/engine"
 	"slipway/bot/job"
+	"slipway/bot/people"
 	"slipway/bot/run"
 	"slipway/integrations/console"
+	"slipway/integrations/console/client"
+	"slipway/integrations/console/login"
 	"slipway/integrations/signing"
 )
 
-func (w *world) as(person string) *console.Client {
-	return &console.Client{Path: w.dir + "/s", As: person, Tries: 1}
+func (w *world) as(person string) *client.Client {
+	return &client.Client{Path: w.dir + "/s", As: person, Tries: 1}
+}
+
+// anybody lets whoever comes over the socket be the person that the request names.
+func (w *world) anybody(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		as := r.Header.Get(login.AsHeader)
+		who, _ := w.e.World().Directory.ByAccount(people.Account{Source: "console", ID: as})
+		v := login.Viewer{Account: "console:" + as, Person: who.ID, Name: as, Scopes: login.Scopes(), Many: true}
+		h.ServeHTTP(rw, r.WithContext(login.With(r.Context(), v)))
+	})
 }
 
 // say types text into a channel, or into a thread of it, and gives the message.

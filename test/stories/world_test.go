@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -28,10 +29,12 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/bot/playbook"
+	"slipway/bot/view"
 	"slipway/commands/grammar"
 	"slipway/commands/release"
 	"slipway/commands/talk"
 	"slipway/integrations/console"
+	"slipway/integrations/console/api"
 	"slipway/integrations/signing"
 	"slipway/state/blob"
 	"slipway/state/bolt"
@@ -271,6 +274,7 @@ func (w *world) up() {
 		Parser: talk.Parser{Table: table, Families: families, Addresses: []string{"slipway"}}, Answers: answers,
 		Decoders: map[string]engine.Decoder{console.Source: decoder{}}, People: w.staff,
 		Posters: map[string]engine.Poster{console.Source: poster{w.room.Poster(bot)}}, Cards: talk.Cards{},
+		Tell: w.telling(), Zone: time.LoadLocation,
 		Jobs: map[string]engine.JobKind{
 			signing.TagJob:     {Prepare: tag.Prepare, Finish: tag.Finish},
 			signing.ReleaseJob: {Prepare: files.Prepare, Finish: files.Finish}}})
@@ -280,10 +284,9 @@ func (w *world) up() {
 	socket, err := console.Listen(filepath.Join(w.dir, "s"), "")
 	w.must(err)
 	ctx, cancel := context.WithCancel(context.Background())
-	server := &console.Server{Room: w.room, Deliver: w.deliver, ManyPeople: true,
-		Query: func(context.Context, string, string, map[string]string) (any, error) {
-			return nil, errors.New("not asked")
-		}}
+	door, err := api.New(api.Options{Desk: &console.Desk{Room: w.room, Deliver: w.deliver}, View: view.New(w.e), Bot: bot, Log: slog.New(slog.DiscardHandler)})
+	w.must(err)
+	server := api.Socket{Handler: w.anybody(door)}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(ctx, socket); err != nil {
