@@ -67,14 +67,15 @@ func (w *writer) news() error {
 			continue
 		}
 		n.Project, n.Family, n.Run, n.Name, n.At = s.Project, w.book.Name, s.ID, s.Name, w.e.now()
+		told := n.Kind == subscription.Opened
+		if !told && !w.e.anybody(n) {
+			continue
+		}
 		if once == "" {
 			once = fmt.Sprint(w.rec.Seq, ".", i)
 		}
 		n.Key = newsKey(s.ID, string(n.Kind), once)
-		r := newsRecord{Item: subscription.Item{News: n}, Told: n.Kind == subscription.Opened}
-		if !r.Told && !w.e.anybody(n) {
-			continue
-		}
+		r := newsRecord{Item: subscription.Item{News: n}, Told: told}
 		if old, err := w.e.cfg.Store.Get(w.ctx, Key{spNews, n.Key}); err != nil {
 			return err
 		} else if old != nil {

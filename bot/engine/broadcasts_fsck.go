@@ -116,6 +116,10 @@ func (e *Engine) sweepNews(ctx context.Context) (int, error) {
 			break
 		}
 	}
+	n, err := e.sweepParcels(ctx, old)
+	if total += n; err != nil {
+		return total, err
+	}
 	for _, s := range e.Subscriptions() {
 		if s.Confirmed.IsZero() && s.Added.Before(e.now().Add(-keepUnconfirmed)) {
 			if one, ok := e.sub(s.ID); ok {
@@ -127,6 +131,37 @@ func (e *Engine) sweepNews(ctx context.Context) (int, error) {
 		}
 	}
 	return total, nil
+}
+
+// sweepParcels removes the messages of before old that went with no news: those that asked an
+// addressee, and those that were still on their way when their news were forgotten.
+func (e *Engine) sweepParcels(ctx context.Context, old time.Time) (total int, err error) {
+	for from := ""; ; {
+		b := newBatch()
+		var bad error
+		err := e.cfg.Store.Scan(ctx, spParcels, from, "", false, func(k string, value []byte) bool {
+			var p parcelRecord
+			body, err := e.unpack(ctx, value)
+			if err == nil {
+				err = decode("parcels/"+k, body, &p)
+			}
+			if bad = err; bad == nil && p.Pending == "" && p.Begun.Before(old) {
+				b.guard(spParcels, k, value)
+				b.del(spParcels, k)
+			}
+			from = k + "\x00"
+			return bad == nil && len(b.order) < sweepBatch
+		})
+		if err = errors.Join(err, bad); err != nil || b.empty() {
+			return total, err
+		}
+		switch err := e.commit(ctx, "sweep", b); {
+		case err == nil:
+			total += len(b.order)
+		case !errs.Is(err, errs.Conflict): // else one of them is being corrected: the next sweep takes them
+			return total, err
+		}
+	}
 }
 
 // forget removes one piece of news with its receipts, and the messages that told nothing younger.

@@ -376,6 +376,11 @@ func (e *Engine) parcelEnded(ctx context.Context, row string, raw []byte, r *eff
 		if now, gerr := e.cfg.Store.Get(ctx, Key{spOutbox, row}); gerr != nil || string(now) != string(raw) {
 			return gerr // somebody else has ended it
 		}
+		if p.Sub != "" { // messages to one subscriber may end at once
+			if err := e.readSub(ctx, p.Sub); err != nil {
+				return err
+			}
+		}
 	}
 	return err
 }

@@ -60,7 +60,13 @@ func (e *Engine) sendDigest(ctx context.Context, at, subID string, keys []string
 		if err != nil {
 			return err
 		}
-		if found {
+		var receipt receiptRecord
+		if ok && found {
+			if _, _, err := e.get(ctx, spReceipts, id(key, s.To.Key()), &receipt); err != nil {
+				return err
+			}
+		}
+		if found && receipt.Parcel == "" { // else it was told by another way meanwhile
 			list = append(list, r)
 		}
 	}

@@ -81,7 +81,10 @@ func (e *Engine) Load(ctx context.Context) (Load, error) {
 			if l.Due++; due == "" {
 				due = k
 				var r effectRecord
-				if bad = decode(spOutbox+"/"+k, value, &r); bad == nil {
+				if value, bad = e.unpack(ctx, value); bad == nil {
+					bad = decode(spOutbox+"/"+k, value, &r)
+				}
+				if bad == nil {
 					l.Longest = Overdue{Action: r.Action, Run: r.Run, Since: stampTime(k), Last: r.Last}
 				}
 			}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,19 @@ func TestLoadCountsWhatWaits(t *testing.T) {
 	w.drain()
 	if l := w.load1(); l.Queue != 0 || l.Runs["held"] != 1 || l.Runs["live"] != 1 {
 		t.Errorf("it was read, got %+v", l)
+	}
+}
+
+// The record of an effect with long inputs is in the blob store.
+func TestLoadReadsLongEffects(t *testing.T) {
+	long := strings.Repeat("x", 20<<10)
+	w := newWorld(t, strings.Replace(effectYAML("quick", "test.keyed@1", ""), "name: \"${inputs.version}\"}", "name: \""+long+"\"}", 1))
+	w.out.fail = func(_, phase string) error { return errs.E("test", errs.Unavailable, errors.New("it is away")) }
+	w.open()
+	w.say("requester", "quick 1.0")
+	w.clock.pass(time.Hour)
+	if l := w.load1(); l.Longest.Action != "test.keyed@1" {
+		t.Errorf("got %+v", l.Longest)
 	}
 }
 

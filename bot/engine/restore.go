@@ -284,6 +284,16 @@ func (e *Engine) beforeRestore(at time.Time) bool {
 	return rec != nil && at.Before(rec.At)
 }
 
+// ofThatTime reports whether something that was said before a restore must not be taken for said
+// now: an operator's word (the pause of the restore would end, news be told twice), and an answer to a
+// doubt or a wish to repeat, which knew of nothing that was lost.
+func ofThatTime(a Asked) bool {
+	if c, ok := a.Input.(run.Command); ok {
+		return slices.Contains([]run.Verb{run.DoubtVerb, run.AgainVerb, run.UndoVerb}, c.Verb)
+	}
+	return a.Other != nil
+}
+
 // Past is a source that can tell again what it delivered. Since gives every delivery from a moment
 // on, in the order in which they came, with its time and the id that it had then.
 type Past interface {

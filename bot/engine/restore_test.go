@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -54,6 +55,29 @@ func (w *world) resume() {
 func gatedYAML(ref string) string {
 	return strings.Replace(effectYAML("quick", ref, ", needs: [go]"), "steps:",
 		"steps:\n  go: {gate: \"1 of maintainer\", binds: [\"${inputs.version}\"]}", 1)
+}
+
+// Whoever pauses once more after a restore does not let gates close or jobs be handed out by it.
+func TestAnotherPauseLeavesThatOfTheRestore(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t, gatedYAML("test.keyed@1"))
+	w.open()
+	w.say("requester", "quick 1.0")
+	w.restore(w.backup())
+	if err := w.e.PauseEffects(ctx, "manager", "lunch"); err != nil {
+		t.Fatal(err)
+	}
+	w.open() // it is stored
+	w.say("maintainer-a", "approve 1.0 go")
+	w.pass(time.Minute)
+	if st := w.run("1.0").Steps["go"]; st.Status == run.Done {
+		t.Fatal("the gate closed")
+	}
+	if _, err := w.e.LeaseOne(ctx, "sign", "any", "signer", time.Hour); !errs.Is(err, errs.Busy) {
+		t.Errorf("a job is handed out: %v", err)
+	}
+	w.resume()
+	w.wantStep("1.0", "it", run.Done)
 }
 
 // An effect that was done after the backup is not done again, whatever its policy: it is looked for,
@@ -338,6 +362,46 @@ func TestMissedDeliveriesAreReadBack(t *testing.T) {
 	if _, err := w.e.Resolve(context.Background(), "2019.02", "manager"); !errs.Is(err, errs.NotFound) {
 		t.Errorf("an hour and a half old, and done: %v", err)
 	}
+	if n := len(w.room.titled("This was written at")); n != 1 {
+		t.Errorf("its author was asked %d times", n)
+	}
+}
+
+// An answer to a doubt that was given after the backup knew of nothing that was lost: the effect that
+// followed from it is not done again by hearing it again.
+func TestAnAnswerOfBeforeTheRestoreIsAskedForAgain(t *testing.T) {
+	w := newWorld(t, effectYAML("quick", "test.once@1", ""))
+	var told past
+	w.cfg = func(c *engine.Config) { c.Past = map[string]engine.Past{"chat": told} }
+	w.out.blind = true
+	w.out.fail = func(_, phase string) error {
+		if phase == "before" {
+			return errs.E("test", errs.Doubtful, errors.New("the line broke"))
+		}
+		return nil
+	}
+	w.open()
+	w.say("requester", "quick 1.0")
+	w.pass(time.Hour)
+	w.wantStep("1.0", "it", run.InDoubt)
+	b := w.backup()
+	w.out.fail = nil
+	w.say("requester", "doubt 1.0 it redo")
+	w.pass(time.Minute)
+	w.wantStep("1.0", "it", run.Done)
+	body, err := json.Marshal(wire{Who: "requester", Place: "lava", Message: "y1", Text: "doubt 1.0 it redo"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	told = past{{Source: "chat", ID: "y1", Place: "lava", Body: body, At: w.clock.Now().Add(50 * time.Minute)}}
+	w.restore(b)
+	if n, err := w.e.ReadBack(context.Background()); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	w.drain()
+	w.resume()
+	w.wantStep("1.0", "it", run.InDoubt)
+	w.wantApplied("test.once 1.0", 1)
 	if n := len(w.room.titled("This was written at")); n != 1 {
 		t.Errorf("its author was asked %d times", n)
 	}

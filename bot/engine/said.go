@@ -68,7 +68,7 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 		return nil
 	case s.Person == "":
 		return answer("I do not know whose account this is (" + s.Account.Source + ":" + s.Account.ID + "). An admin adds it to your accounts; on the command line of a demo, --as or SLIPWAY_AS says who you are.")
-	case replayed && e.now().Sub(at) > e.cfg.StaleAfter:
+	case replayed && (e.now().Sub(at) > e.cfg.StaleAfter || e.beforeRestore(at) && ofThatTime(a)):
 		return answer(fmt.Sprintf("This was written at %s and comes to me only now. If you still want it, say it again.",
 			at.UTC().Format("2006-01-02 15:04 UTC")))
 	}

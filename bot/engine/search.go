@@ -22,8 +22,10 @@ type lists struct {
 	facet map[facet][]*entry // oldest first
 	grams map[gram][]*entry  // oldest first
 	named []*entry           // by name; nil: to be made again
-	late  map[string]*nameRecord
-	news  chan struct{} // something is late
+	news  chan struct{}      // something is late
+
+	noting sync.Mutex // held for no longer than a commit can wait, and after mu
+	late   map[string]*nameRecord
 
 	build sync.Mutex
 	ready bool
@@ -89,9 +91,9 @@ func (l *lists) changed(was, now *nameRecord) {
 	if was != nil && was.same(now) {
 		return
 	}
-	l.mu.Lock()
+	l.noting.Lock()
 	l.late[now.ID] = now
-	l.mu.Unlock()
+	l.noting.Unlock()
 	select {
 	case l.news <- struct{}{}:
 	default:
@@ -100,10 +102,15 @@ func (l *lists) changed(was, now *nameRecord) {
 
 // catchUp puts what is late into the index. The caller holds mu.
 func (l *lists) catchUp() {
-	for _, r := range l.late {
+	l.noting.Lock()
+	late := l.late
+	if len(late) > 0 {
+		l.late = map[string]*nameRecord{}
+	}
+	l.noting.Unlock()
+	for _, r := range late {
 		l.put(r)
 	}
-	clear(l.late)
 }
 
 // put adds a run, or brings its entry up to date. The caller holds mu.

@@ -162,10 +162,7 @@ func (e *Engine) Subscribe(ctx context.Context, s subscription.Subscription, by 
 			return s, errs.E(op, errs.Invalid, fmt.Errorf("there is no time zone %s", zone)).Hint("use a name such as Europe/Berlin, or UTC")
 		}
 	}
-	s.By, s.Added, s.GivenUp, s.Failures, s.Confirmed = by, w.Now, "", 0, time.Time{}
-	if confirmed {
-		s.Confirmed = w.Now
-	}
+	s.By, s.Added, s.GivenUp, s.Failures = by, w.Now, "", 0
 	e.subs.change.Lock()
 	defer e.subs.change.Unlock()
 	err = e.changing(ctx, func() error { return e.subscribe(ctx, &s, confirmed, once) }, &s)
@@ -174,6 +171,9 @@ func (e *Engine) Subscribe(ctx context.Context, s subscription.Subscription, by 
 
 // subscribe is one try of [Engine.Subscribe].
 func (e *Engine) subscribe(ctx context.Context, s *subscription.Subscription, confirmed bool, once Once) error {
+	if s.Confirmed = (time.Time{}); confirmed {
+		s.Confirmed = s.Added
+	}
 	old, raw, err := e.place(s)
 	if err != nil {
 		return err
@@ -212,18 +212,26 @@ func (e *Engine) changing(ctx context.Context, try func() error, s *subscription
 		if err = try(); !errs.Is(err, errs.Conflict) {
 			return err
 		}
-		var now subscription.Subscription
-		raw, found, rerr := e.get(ctx, spSubs, s.ID, &now)
-		switch {
-		case rerr != nil:
-			return rerr
-		case found:
-			e.setSub(s.ID, &now, raw)
-		default:
-			e.setSub(s.ID, nil, nil)
+		if err := e.readSub(ctx, s.ID); err != nil {
+			return err
 		}
 	}
 	return err
+}
+
+// readSub makes the memory of one subscription say what is stored.
+func (e *Engine) readSub(ctx context.Context, subID string) error {
+	var now subscription.Subscription
+	raw, found, err := e.get(ctx, spSubs, subID, &now)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		e.setSub(subID, &now, raw)
+	default:
+		e.setSub(subID, nil, nil)
+	}
+	return nil
 }
 
 // place gives s the id of the subscription that it replaces, or one that is free.

@@ -53,14 +53,6 @@ func (v *view) forRun(now time.Time) run.World {
 	return run.World{Now: now, Directory: v.dir, Calendar: v.cal, Locks: v.locks}
 }
 
-type pauseRecord struct {
-	By  people.PersonID `json:"by"`
-	Why string          `json:"why"`
-	At  time.Time       `json:"at"`
-
-	Restored bool `json:"restored,omitempty"` // by a restore: gates do not close either
-}
-
 // everywhere is the record of the same role in every project.
 func everywhere(role string) string {
 	return people.EveryProject + role[strings.LastIndexByte(role, '/'):]
@@ -465,37 +457,4 @@ func (e *Engine) rolesDue(ctx context.Context) (next time.Time, err error) {
 		}
 	}
 	return next, nil
-}
-
-// PauseEffects stops the starting of effects, but for what the engine tells people; nil goes on.
-func (e *Engine) PauseEffects(ctx context.Context, by people.PersonID, why string) error {
-	r := pauseRecord{By: by, Why: why, At: e.now()}
-	b := newBatch()
-	b.put(spMeta, "pause", encode(r))
-	if err := e.commit(ctx, "pause", b); err != nil {
-		return err
-	}
-	e.world.paused.Store(&r)
-	return nil
-}
-
-// ResumeEffects ends the pause.
-func (e *Engine) ResumeEffects(ctx context.Context) error {
-	b := newBatch()
-	b.del(spMeta, "pause")
-	if err := e.commit(ctx, "pause", b); err != nil {
-		return err
-	}
-	e.world.paused.Store(nil)
-	e.effects.unblock()
-	e.wake(loopEffects)
-	return nil
-}
-
-// Paused tells whether effects are paused, by whom and why.
-func (e *Engine) Paused() (by people.PersonID, why string, yes bool) {
-	if p := e.world.paused.Load(); p != nil {
-		return p.By, p.Why, true
-	}
-	return "", "", false
 }

@@ -65,7 +65,8 @@ func Verify(r io.Reader, o Options) (Report, error) {
 		return Report{}, errs.E("evidence.verify", errs.Denied, fmt.Errorf("the bundle is signed by the log key %s, which is not the one you pinned", b.print)).
 			Hint("do not believe it, unless you learn by another way that the key was changed")
 	}
-	return rep, b.check(&rep, o)
+	err = b.check(&rep, o)
+	return rep, err
 }
 
 // opened is a bundle whose bytes are those that were sealed.

@@ -131,7 +131,10 @@ func (b *opened) checkHeads(rep *Report) error {
 	for _, h := range rep.Heads {
 		last = max(last, h.Seq)
 	}
-	for seq := range b.relied {
+	for seq, r := range b.relied {
+		if r.Run != rep.Claim.Run || seq < 1 || seq > len(b.log) || !r.At.Equal(b.log[seq-1].At) {
+			return wrong(seqFile("relied", uint64(seq)), "it is of another log")
+		}
 		if !bound[uint64(seq)] && uint64(seq) <= last {
 			return wrong(seqFile("relied", uint64(seq)), "no signed head knows of it")
 		}

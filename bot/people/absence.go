@@ -114,8 +114,9 @@ func TheirAbsences(list []Absence) string {
 }
 
 // GoAway checks whether by may say the absence a, and returns it with By filled in. Everybody may for
-// themselves; for others it takes the role lead, in any project, or an admin. Errors: [errs.Denied],
-// [errs.Invalid], [errs.NotFound].
+// themselves; for others it takes the role lead, in any project, or an admin. A stand-in gets roles, so
+// it is named by whoever has them, or by an admin. Errors: [errs.Denied], [errs.Invalid],
+// [errs.NotFound].
 func GoAway(d Directory, by PersonID, a Absence, lead string, now time.Time) (Absence, error) {
 	const op = "people.away"
 	d = Directory{book: d.book}
@@ -139,6 +140,10 @@ func GoAway(d Directory, by PersonID, a Absence, lead string, now time.Time) (Ab
 	if a.StandIn != "" {
 		if err := d.checkPerson(op, a.StandIn); err != nil {
 			return a, err
+		}
+		if by != a.Person && !d.IsAdmin(by, EveryProject, now) {
+			return a, errs.E(op, errs.Denied, fmt.Errorf("%s may not lend the roles of %s", nameOf(by), a.Person)).
+				Hint("%s names a stand-in, or an admin; say it without one", a.Person)
 		}
 		if a.StandIn == a.Person {
 			return a, errs.E(op, errs.Invalid, fmt.Errorf("%s cannot stand in for himself", a.Person)).Hint("name another person")
@@ -185,7 +190,7 @@ func (d Directory) maySpeakFor(op string, by, person PersonID, lead string, now 
 }
 
 // StandIns are the delegations that let a.StandIn act for the absent person while the absence lasts,
-// one for each role that can be delegated. Their ids begin with [StandInID].
+// one for each role that a.By may delegate. Their ids begin with [StandInID].
 func StandIns(d Directory, a Absence, now time.Time) []Grant {
 	if a.StandIn == "" || d.book == nil {
 		return nil
@@ -197,7 +202,7 @@ func StandIns(d Directory, a Absence, now time.Time) []Grant {
 				continue
 			}
 			g := Grant{ID: StandInID(a.Person) + k.project + "/" + k.role, Person: a.StandIn, Role: k.role, Project: k.project, From: a.From, Until: a.Until, For: a.Person}
-			if g, err := Delegate(d, a.Person, g, now); err == nil && !slices.ContainsFunc(out, func(o Grant) bool { return o.ID == g.ID }) {
+			if g, err := Delegate(d, a.By, g, now); err == nil && !slices.ContainsFunc(out, func(o Grant) bool { return o.ID == g.ID }) {
 				out = append(out, g)
 			}
 		}

@@ -46,7 +46,11 @@ func TestWhoMaySayThatSomebodyIsAway(t *testing.T) {
 		say  string
 	}{
 		{"bo", Absence{Person: "bo", Until: week}, errs.Other, ""},
-		{"eva", Absence{Person: "bo", Until: week, StandIn: "maria"}, errs.Other, ""},
+		{"bo", Absence{Person: "bo", Until: week, StandIn: "maria"}, errs.Other, ""},
+		{"eva", Absence{Person: "bo", Until: week}, errs.Other, ""},
+		{"eva", Absence{Person: "bo", Until: week, StandIn: "maria"}, errs.Denied, "may not lend the roles of bo"},
+		{"eva", Absence{Person: "bo", Until: week, StandIn: "eva"}, errs.Denied, "may not lend the roles of bo"},
+		{"root", Absence{Person: "bo", Until: week, StandIn: "maria"}, errs.Other, ""},
 		{"root", Absence{Person: "bo", Until: week}, errs.Other, ""},
 		{"joe", Absence{Person: "bo", Until: week}, errs.Denied, "may not say of bo"},
 		{"", Absence{Person: "bo", Until: week}, errs.Denied, "somebody unknown"},
@@ -87,6 +91,12 @@ func TestWhoMaySayThatSomebodyIsAway(t *testing.T) {
 func TestStandInsAreLentWhatCanBeLent(t *testing.T) {
 	d := town(Grant{ID: "a2", Person: "maria", Role: Admin, Project: EveryProject}, Grant{ID: "q", Person: "maria", Role: "qa", Project: "glass"})
 	a := Absence{Person: "maria", From: noon, Until: noon.Add(time.Hour), StandIn: "joe"}
+	for _, by := range []PersonID{"", "eva", "joe"} {
+		if a.By = by; len(StandIns(d, a, noon)) > 0 {
+			t.Errorf("%q lends what is maria's", by)
+		}
+	}
+	a.By = "maria"
 	grants := StandIns(d, a, noon)
 	if len(grants) != 2 || grants[0].ID != "away/maria/glass/qa" || grants[1].Role != "maintainer" || grants[1].For != "maria" || !grants[1].Until.Equal(a.Until) {
 		t.Fatalf("%+v", grants)

@@ -106,7 +106,9 @@ func held(h *Hold) string {
 }
 
 // rejected is the gate at the top whose no ends the run, or "".
-func (d *decider) rejected() string {
+func (d *decider) rejected() string { return d.endedBy()[0] }
+
+func (d *decider) turnedDownBy() string {
 	for _, def := range d.p.Steps {
 		if def.Kind != playbook.GateK || def.Gate.OnReject != "" {
 			continue

@@ -91,6 +91,9 @@ type decider struct {
 	open   map[string]*Blocker // what is not over before a step that is, as of openAt events
 	openAt int
 
+	ends   *[2]string // the gate whose no ends the run, and the step that refuses it, as of endsAt events
+	endsAt int
+
 	states    map[string][]string // of the elements of each list, as of statesAt events
 	statesAt  int
 	verdicts  map[string]gate.Verdict // of open gates, as of verdictAt events

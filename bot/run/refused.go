@@ -10,7 +10,18 @@ import (
 // make exists already, that what it names is not there, or that what it was given is wrong; or "".
 // Such a run ends as refused, and its name is free: nothing in it could be settled but by another
 // beginning.
-func (d *decider) refusedBy() string {
+func (d *decider) refusedBy() string { return d.endedBy()[1] }
+
+// endedBy are the gate whose no ends the run and the step that refuses it. Each step asks for both
+// before it starts, so they are kept until the next event.
+func (d *decider) endedBy() [2]string {
+	if d.ends == nil || d.endsAt != len(d.events) {
+		d.ends, d.endsAt = &[2]string{d.turnedDownBy(), d.turnedAwayBy()}, len(d.events)
+	}
+	return *d.ends
+}
+
+func (d *decider) turnedAwayBy() string {
 	found := ""
 	for _, def := range d.p.Steps {
 		if def.Kind != playbook.Do || def.OnFail != nil {
