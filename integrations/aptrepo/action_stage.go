@@ -257,7 +257,7 @@ func before(p Place, suite, source, version string) (Generation, error) {
 			Hint("look at what the suite has, and name that version")
 	}
 	return Generation{}, errs.E(op, errs.NotFound, fmt.Errorf("%s remembers nothing from before %s %s", suite, source, version)).
-		Hint("publish a higher version with the earlier content instead")
+		Hint("there is nothing to go back to: end this run, and release what is mended under a higher version")
 }
 
 // earlier is where a source package of a generation came from, -1 when nothing is known. When that

@@ -88,7 +88,7 @@ func (a FindRelease) Do(ctx context.Context, _ action.Key, in FindIn) (out FindO
 // Released is the error for a release whose tag is there already.
 func Released(tag, object string) error {
 	return errs.E("git.find_release", errs.Exists, fmt.Errorf("%s is released already: the tag %s exists, as object %s", tag, tag, object)).
-		Hint("Choose another version; to go on with what was done by hand, say adopt in place of starting it anew")
+		Hint("Choose another version; to go on with what was done by hand, say `release adopt VERSION` in place of starting it anew")
 }
 
 // NotOurs is the error for a tag that stands in the way of a new release and cannot be gone on with.

@@ -159,7 +159,7 @@ func (s *Site) card(v login.Viewer, m console.Message, given []reactionView) *ca
 	approved := slices.ContainsFunc(given, func(r reactionView) bool { return r.Emoji == card.Approve && r.Mine })
 	if strings.HasPrefix(c.Key, "reply-") {
 		out.Kind = "reply"
-		text := replyText(c)
+		text := m.ReplyText()
 		out.Text, out.Mono = spans(card.Short(text)), mono(text)
 		c.Blocks = slices.DeleteFunc(slices.Clone(c.Blocks), func(b card.Block) bool { return b.Text != "" })
 	}
@@ -219,23 +219,6 @@ func hasField(c card.Card, name string) bool {
 		}
 	}
 	return false
-}
-
-// replyText is all that an answer of the bot says. A title that had to be cut is the beginning of
-// the text that follows.
-func replyText(c card.Card) string {
-	var rest strings.Builder
-	for _, b := range c.Blocks {
-		rest.WriteString(b.Text)
-	}
-	short := strings.TrimSuffix(c.Title, "…")
-	switch {
-	case rest.Len() == 0:
-		return c.Title
-	case short != c.Title && strings.HasPrefix(rest.String(), short):
-		return rest.String()
-	}
-	return c.Title + "\n" + rest.String()
 }
 
 // acts reports whether somebody may press something on a message.

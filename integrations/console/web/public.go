@@ -129,7 +129,7 @@ func atom(base string, releases []Release) ([]byte, error) {
 }
 
 // Anchor names a release within the page.
-func (r Release) Anchor() string { return "r-" + r.Project + "-" + r.Version }
+func (r Release) Anchor() string { return printable("r-" + r.Project + "-" + r.Version) }
 
 // Day is when it was released, for people.
 func (r Release) Day() string { return r.At.UTC().Format("2 January 2006") }

@@ -33,7 +33,7 @@ type pages struct {
 // pageNames are the pages that templates/NAME.html describes. Each defines "title" and "main",
 // and a template "part-NAME" for each fragment.
 func pageNames() []string {
-	return append([]string{"channel", "door", "error", "help", "subscriptions", "told"}, viewPages()...)
+	return append([]string{"channel", "door", "error", "help", "public", "subscriptions", "told"}, viewPages()...)
 }
 
 func loadPages(s *Site) (*pages, error) {
@@ -162,7 +162,11 @@ func (s *Site) render(w http.ResponseWriter, r *http.Request, page string, data 
 }
 
 func (s *Site) renderAs(w http.ResponseWriter, r *http.Request, status int, page string, data any) error {
-	set, err := s.pages.in(zoneOf(r))
+	zone := time.UTC
+	if _, in := login.From(r.Context()); in { // a stranger makes us parse no templates
+		zone = zoneOf(r)
+	}
+	set, err := s.pages.in(zone)
 	if err != nil {
 		return errs.E("web.render", errs.Internal, err)
 	}

@@ -24,6 +24,10 @@ const (
 	runMessages = 8   // of the thread
 	runSteps    = 150 // steps that are listed at once
 	runLines    = 12  // of why
+
+	// From so many declared steps on the picture is fetched once the page stands: its hundreds of
+	// kilobytes would hold up everything else.
+	pictureLater = 150
 )
 
 // runPage is the data of templates/run.html.
@@ -32,6 +36,7 @@ type runPage struct {
 	Path     string // of this page
 	Viewer   login.Viewer
 	Picture  template.HTML
+	Later    bool          // the picture is large and comes after the page
 	Gates    []gateView    // open, and then closed ones that the viewer has a word in
 	Waits    []awaitedView // what waits for persons, gates aside
 	Others   int           // of what waits, not shown
@@ -125,7 +130,8 @@ func (s *Site) run(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p.Buttons = s.forms(one.Actions, one.ID, p.Path, "")
-	if wanted(r, "run-picture") {
+	p.Later = len(one.Steps) >= pictureLater && r.URL.Query().Get("fragment") == ""
+	if wanted(r, "run-picture") && !p.Later {
 		svg, err := s.o.Reader.Picture(r.Context(), v.Person, one.ID, picture.Options{Link: func(path string) string { return stepURL(one.ID, path) }})
 		switch {
 		case err == nil:

@@ -74,9 +74,9 @@ func (proofs) Heads(context.Context, string) ([]web.Head, error) {
 	return []web.Head{{Seq: 7, What: hostile, At: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)}}, nil
 }
 
-func newYard(t *testing.T) *yard {
+func newYard(t *testing.T, more ...string) *yard {
 	t.Helper()
-	f, err := fleet.New(t.TempDir(), fleet.Options{})
+	f, err := fleet.New(t.TempDir(), fleet.Options{More: more})
 	if err != nil {
 		t.Fatal(err)
 	}

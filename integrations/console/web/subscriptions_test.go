@@ -125,3 +125,17 @@ func TestSubscriptionPreviewSaysNothing(t *testing.T) {
 		t.Errorf("said: %+v %v", list, err)
 	}
 }
+
+// A subscription is said only where there is a channel that the viewer may see: a form makes none.
+func TestASubscriptionMakesNoChannel(t *testing.T) {
+	w := newWorld(t)
+	w.telling()
+	for channel, status := range map[string]int{"#nowhere": http.StatusNotFound, "#secret": http.StatusNotFound, "#@hana": http.StatusNotFound, "#general": http.StatusSeeOther} {
+		if a := w.send("ben", "POST", "/subscriptions", url.Values{"id": {"s" + channel[1:2]}, "how": {channel}}, ""); a.status != status {
+			t.Errorf("%s: %d, want %d", channel, a.status, status)
+		}
+	}
+	if all, err := w.room.Channels(); err != nil || len(all) != 1 || all[0] != "general" {
+		t.Errorf("there are the channels %v, %v", all, err)
+	}
+}
