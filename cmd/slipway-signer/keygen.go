@@ -18,8 +18,8 @@ const (
 	demoFingerprint = "demo-fingerprint"
 )
 
-// demoLife is how long a demo key is valid.
-const demoLife = 30 * 24 * time.Hour
+// demoLife is how long a demo key is valid: longer than the time before the end at which the bot warns.
+const demoLife = 90 * 24 * time.Hour
 
 // Keygen makes a throw-away key in dir: its private part without a passphrase, its certificate,
 // and its fingerprint. The user id says what it is. An existing key is left alone: [errs.Exists].

@@ -56,7 +56,7 @@ func (*askCmd) Help() string {
   slipway ask mine                      what waits for you
   slipway ask release 2019.01           start a release
   slipway ask release why 2019.01       why it waits
-  slipway ask who 2019.01               whom it waits for
+  slipway ask release who 2019.01       whom it waits for
   slipway ask release history 2019.01   what happened so far
   slipway ask inbox list                what came in and how it was understood
   slipway ask inbox show 17             one delivery; "inbox replay 17" reads it again

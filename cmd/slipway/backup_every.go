@@ -164,7 +164,7 @@ func (b *backups) everyNow(ctx context.Context, clock engine.Clock, log *slog.Lo
 // mayBackup says whether an account may have backups made: an admin of every project, and whoever
 // the bot runs as, who can read it all anyway.
 func (b *bot) mayBackup(who string) error {
-	if who == fmt.Sprintf("unix:%d", os.Getuid()) {
+	if ownUser(who) {
 		return nil
 	}
 	w := b.engine.World()
@@ -175,6 +175,15 @@ func (b *bot) mayBackup(who string) error {
 		Hint("ask an admin; `people` lists them")
 }
 
+// ownUser reports whether an account is the user that slipway runs as.
+func ownUser(who string) bool { return who == fmt.Sprintf("unix:%d", os.Getuid()) }
+
+// inside reports whether a path lies in a folder, or is it. There is no folder "".
+func inside(folder, path string) bool {
+	rel, err := filepath.Rel(folder, filepath.Clean(path))
+	return folder != "" && err == nil && filepath.IsLocal(rel)
+}
+
 // askedBackup begins a backup for a client, and tells how it stands.
 func (b *bot) askedBackup(who, to string) (backupStatus, error) {
 	if err := b.mayBackup(who); err != nil || to == "" {
@@ -183,8 +192,13 @@ func (b *bot) askedBackup(who, to string) (backupStatus, error) {
 	if !filepath.IsAbs(to) {
 		return backupStatus{}, errs.E("backup", errs.Invalid, fmt.Errorf("%q is no absolute path", to))
 	}
-	if rel, err := filepath.Rel(b.conf.State, filepath.Clean(to)); err == nil && filepath.IsLocal(rel) {
+	if inside(b.conf.State, to) {
 		return backupStatus{}, errs.E("backup", errs.Invalid, fmt.Errorf("%s is inside the state folder, and would be lost with it", to)).Hint("name a file or folder elsewhere")
+	}
+	if !ownUser(who) && !inside(b.conf.Backup.Dir, to) {
+		// An admin of releases need not be trusted with the files of this machine.
+		return backupStatus{}, errs.E("backup", errs.Denied, fmt.Errorf("%s is not in the folder of backups", to)).
+			Hint("name a file or folder in the one that backup: dir names in the configuration, or run it as the user that slipway runs as")
 	}
 	was := b.backups.standing()
 	if was.Running {

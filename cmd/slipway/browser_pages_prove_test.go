@@ -24,9 +24,9 @@ func waiting(t *testing.T) (s *stage, hana *window, run string) {
 	hana = s.open("hana", 1280, 900)
 	hana.say("release 2019.01")
 	hana.until("the card", `!!$('.card[data-kind="run"] a[href^="/runs/"]')`)
-	hana.say("answer 2019.01 checklist merged=true")
+	hana.answer("checklist", "merged=true")
 	tessa := s.open("tessa", 1280, 900)
-	tessa.say(`answer 2019.01 tested good=true how="on two boards"`)
+	tessa.answer("tested", `good=true how="on two boards"`)
 	hana.until("the gate", `!!$('.card[data-kind="gate"][data-state="waiting"]')`)
 	return s, hana, find[string](hana, `$('.card[data-kind="run"] a[href^="/runs/"]').getAttribute("href")`)
 }
@@ -125,8 +125,8 @@ func TestBrowserKeyboard(t *testing.T) {
 	hana.until("the line", `document.activeElement.value?.trim() === "release 2019.01"`)
 	hana.key(kb.Enter)
 	hana.until("the card", `!!$('.card[data-kind="run"]')`)
-	hana.say("answer 2019.01 checklist merged=true")
-	s.open("tessa", 1280, 900).say(`answer 2019.01 tested good=true how="on two boards"`)
+	hana.answer("checklist", "merged=true")
+	s.open("tessa", 1280, 900).answer("tested", `good=true how="on two boards"`)
 
 	ben := s.open("ben", 1280, 900)
 	ben.until("the gate", `!!$('.card[data-kind="gate"] [data-button^="approve/"]')`)
@@ -160,8 +160,8 @@ func TestBrowserDoubt(t *testing.T) {
 	hana, ben, chen := s.open("hana", 1280, 900), s.open("ben", 1280, 900), s.open("chen", 1280, 900)
 	hana.say("release 2019.01")
 	hana.until("the card", `!!$('.card[data-kind="run"] a[href^="/runs/"]')`)
-	hana.say("answer 2019.01 checklist merged=true")
-	s.open("tessa", 1280, 900).say(`answer 2019.01 tested good=true how="on two boards"`)
+	hana.answer("checklist", "merged=true")
+	s.open("tessa", 1280, 900).answer("tested", `good=true how="on two boards"`)
 	ben.approve("go")
 	chen.approve("go")
 	for _, w := range []*window{hana, ben, chen} {

@@ -216,6 +216,13 @@ func (w *window) say(line string) {
 	w.until("an empty line", fmt.Sprintf("$(%q).value === ''", box))
 }
 
+// answer types the answer to a question that waits for the person.
+func (w *window) answer(step, values string) {
+	w.s.t.Helper()
+	w.until("the question "+step, fmt.Sprintf(`!!$('[data-awaits][data-step=%q]')`, step))
+	w.say("answer " + sampleVersion + " " + step + " " + values)
+}
+
 // key presses keys, wherever the focus is.
 func (w *window) key(keys ...string) {
 	w.s.t.Helper()

@@ -27,9 +27,9 @@ func TestBrowserRelease(t *testing.T) {
 	for _, w := range []*window{hana, ben, chen} {
 		w.until("the card", `!!$('.card[data-kind="run"]')`)
 	}
-	hana.say("answer 2019.01 checklist merged=true")
+	hana.answer("checklist", "merged=true")
 	tessa := s.open("tessa", 1280, 900)
-	tessa.say(`answer 2019.01 tested good=true how="on two boards"`)
+	tessa.answer("tested", `good=true how="on two boards"`)
 
 	// Who asked for it may not agree to it, and is told why.
 	hana.approve("go")

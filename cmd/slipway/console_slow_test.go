@@ -177,5 +177,5 @@ func TestManyStreamsAreBounded(t *testing.T) {
 		t.Fatalf("%d sessions end, %v", n, err)
 	}
 	fresh := w.browser("").enter()
-	fresh.get("/c/general").want(t, http.StatusOK, fmt.Sprint("Hana"))
+	fresh.get("/c/general").want(t, http.StatusOK, "Hana")
 }

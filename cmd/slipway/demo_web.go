@@ -78,6 +78,7 @@ func (y *yard) opened() string {
 Open this in a browser:   %s
 
 There you are Hana, and type   release %s
-Others must agree; be them in more windows: %s
-`, host(demoManager), y.version, strings.Join([]string{host("ben"), host("chen"), host(demoTester)}, "  "))
+Others must agree; be them in more windows:
+                          %s
+`, host(demoManager), y.version, strings.Join([]string{host("ben"), host("chen"), host(demoTester)}, "\n                          "))
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -85,11 +86,29 @@ func run(ctx context.Context, args []string) int {
 	if err != nil {
 		var bad *kong.ParseError
 		if errors.As(err, &bad) {
-			return report(errs.E("slipway", errs.Invalid, err).Hint("slipway --help lists the commands"))
+			return report(mistyped(bad))
 		}
 		return report(err)
 	}
 	return report(k.Run(&c))
+}
+
+// mistyped says what is wrong with a command line, and names the help of the command it got to.
+func mistyped(bad *kong.ParseError) error {
+	path, cause, lists := "slipway", error(bad), "lists the commands"
+	if at := bad.Context.Selected(); at != nil {
+		path = at.FullPath()
+		if len(at.Children) == 0 {
+			lists = "says how it is used"
+		}
+	}
+	switch text, one := strings.CutPrefix(bad.Error(), "expected one of "); {
+	case one:
+		cause = fmt.Errorf("%s needs one of its commands", path)
+	case strings.HasPrefix(text, "expected \""):
+		cause = fmt.Errorf("%s needs %s", path, strings.Trim(strings.TrimPrefix(text, "expected "), "\". "))
+	}
+	return errs.E("slipway", errs.Invalid, cause).Hint("%s --help %s", path, lists)
 }
 
 // report shows an error to the person and gives the exit code.

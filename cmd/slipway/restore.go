@@ -120,9 +120,9 @@ func unused(ctx context.Context, to string) error {
 	if db, err := bolt.Open(filepath.Join(to, "slipway.db"), bolt.Options{ReadOnly: true, LockTimeout: 100 * time.Millisecond}); err == nil {
 		_ = db.Close()
 	} else if errs.Is(err, errs.Busy) {
-		return errs.E(op, errs.Busy, fmt.Errorf("a bot is running in %s", to)).Hint("stop it, and restore into another folder")
+		return errs.E(op, errs.Busy, fmt.Errorf("a bot is running in %s", to)).Hint("stop it, and restore into another folder: --to DIR")
 	}
-	return errs.E(op, errs.Exists, fmt.Errorf("%s is not empty", to)).Hint("move it away, or restore into another folder: nothing is ever overwritten")
+	return errs.E(op, errs.Exists, fmt.Errorf("%s is not empty", to)).Hint("move it away, or restore into another folder with --to DIR: nothing is ever overwritten")
 }
 
 // roomPast tells again what people said on the console.

@@ -25,7 +25,7 @@ type tokenCmd struct {
 
 type tokenNewCmd struct {
 	Name    string `arg:"" help:"What it is for: small letters, digits, dots and dashes."`
-	Scopes  string `help:"What it allows: read, say, approve, operate. It never may more than you." default:"read" placeholder:"LIST"`
+	Scopes  string `help:"What it allows: read, say, approve, operate. It never allows more than you may do." default:"read" placeholder:"LIST"`
 	Expires string `help:"For how many days it is good, at most 366d." default:"90d" placeholder:"DAYS"`
 }
 

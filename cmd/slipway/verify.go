@@ -47,11 +47,11 @@ func (v *verifyCmd) Run() error {
 	}
 	rep, err := evidence.Verify(bufio.NewReaderSize(in, 1<<20), evidence.Options{Pinned: pinned, Tell: release.Told})
 	if err != nil {
-		return err
+		return harmless(err)
 	}
 	signed, err := checkTexts(rep)
 	if err != nil {
-		return err
+		return harmless(err)
 	}
 	fmt.Print(reportText(rep, signed))
 	switch {
@@ -63,6 +63,11 @@ func (v *verifyCmd) Run() error {
 			Hint("ask for a bundle that was made after the end; --running accepts it without")
 	}
 	return nil
+}
+
+// harmless is an error that may quote the bundle, which anybody may have written, fit for a terminal.
+func harmless(err error) error {
+	return errs.E("verify", errs.KindOf(err), errors.New(card.Clean(errs.Cause(err)))).Hint("%s", card.Clean(errs.HintOf(err)))
 }
 
 // pins reads what was given with --key.
