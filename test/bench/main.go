@@ -1,5 +1,5 @@
-// Command bench measures the engine on disk against limits that it measures in the same run, and
-// exits with 1 when a share is below its target.
+// Command bench measures the engine on disk, and the pages of the console in Chromium, against limits
+// that it measures in the same run, and exits with 1 when a share is below its target.
 //
 // Absolute figures say little about another machine; the shares do. Rounds of the limit and of
 // ours alternate, so that noise meets both, and the median of the rounds counts.
@@ -28,8 +28,10 @@ func main() {
 func bench(ctx context.Context, args []string) (err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	rounds := f.Int("rounds", 3, "rounds of each measurement; the median counts")
-	only := f.String("only", "", "measure only these, by comma: gate, cycle, slow, open, release")
+	only := f.String("only", "", "measure only these, by comma: gate, cycle, slow, open, release, pages")
 	runs := f.Int("runs", 50_000, "live runs for the cold open")
+	listed := f.Int("listed", 10_000, "with pages: runs")
+	steps := f.Int("steps", 2_000, "with pages: steps of the largest run")
 	ledger := f.Bool("ledger", false, "measure a ledger instead")
 	rows := f.Int("rows", 35_000, "with -ledger: its rows")
 	moves := f.Int("moves", 500_000, "with -ledger: transitions")
@@ -38,12 +40,16 @@ func bench(ctx context.Context, args []string) (err error) {
 	archive := f.Bool("archive", false, "measure archives of packages beside apt-ftparchive and reprepro instead")
 	sizes := f.String("packages", "5000,50000", "with -archive: how many packages; filling is measured with the first number alone")
 	publish := f.String("publish", "", "used by itself: publish packages to the archive in this folder")
+	listen := f.Bool("listen", false, "used by itself: open event streams and say what they were told")
 	cold := f.String("cold", "", "used by itself: open the store in this folder and say when it is ready")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if *cold != "" {
 		return coldOpen(ctx, *cold)
+	}
+	if *listen {
+		return listenAll(ctx, os.Stdin, os.Stdout)
 	}
 	if *profile != "" {
 		out, err := os.Create(*profile)
@@ -74,7 +80,7 @@ func bench(ctx context.Context, args []string) (err error) {
 	} else if *ledger {
 		err = measureLedger(ctx, dir, t, *rows, *moves)
 	} else {
-		m := measurement{dir: dir, rounds: *rounds, runs: *runs, only: *only, t: t}
+		m := measurement{dir: dir, rounds: *rounds, runs: *runs, fleet: *listed, steps: *steps, only: *only, t: t}
 		err = m.all(ctx)
 	}
 	if err != nil {
@@ -90,6 +96,7 @@ const gcPercent = 400
 type measurement struct {
 	dir          string
 	rounds, runs int
+	fleet, steps int // with pages: runs, and steps of the largest
 	only         string
 	t            *table
 }
@@ -104,10 +111,15 @@ func (m *measurement) folder(name string) (string, error) {
 }
 
 func (m *measurement) all(ctx context.Context) error {
+	if m.wants("pages") { // said at once, not after minutes
+		if _, err := chromium(); err != nil {
+			return err
+		}
+	}
 	for _, part := range []struct {
 		name string
 		f    func(context.Context, string) error
-	}{{"gate", m.gate}, {"cycle", m.cycle}, {"slow", m.slow}, {"open", m.open}, {"release", m.release}} {
+	}{{"gate", m.gate}, {"cycle", m.cycle}, {"slow", m.slow}, {"open", m.open}, {"release", m.release}, {"pages", m.pages}} {
 		if !m.wants(part.name) {
 			continue
 		}
