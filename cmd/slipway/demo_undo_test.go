@@ -39,6 +39,13 @@ func TestDemoTakesAReleaseBack(t *testing.T) {
 		if _, err := drive(ctx, c.Socket, sampleVersion, func(string) {}); err != nil {
 			return err
 		}
+		first := newDriver(c.Socket, "undo-2019.01", func(string) {})
+		if err := first.say(ctx, demoManager, "first", `release undo 2019.01 --reason "it was the first"`); err != nil {
+			return err
+		}
+		if w, err := first.play(ctx); w.Outcome != "refused" || !strings.Contains(errs.Text(err), "nothing to go back to") {
+			return fmt.Errorf("the first release is taken back: %+v, %v", w, err)
+		}
 		work := &sampleRepo{ctx: ctx, dir: filepath.Join(s.dir, "sample-of-a-person"), when: time.Now()}
 		if _, err := output(ctx, s.dir, "git", "clone", "--quiet", y.remote, work.dir); err != nil {
 			return err
@@ -73,7 +80,7 @@ func TestDemoTakesAReleaseBack(t *testing.T) {
 		t.Errorf("the newest runs were %v; want %v", names, want)
 	}
 	h, err := y.history(ctx)
-	if err != nil || !slices.Equal(h.released, []string{"2019.01", "2019.02"}) || !slices.Equal(h.withdrawn, []string{"2019.02-1"}) || h.more > 0 {
+	if err != nil || !slices.Equal(h.released, []string{"2019.01", "2019.02"}) || !slices.Equal(h.withdrawn, []string{"2019.02-1"}) || h.more != 1 {
 		t.Errorf("the history is %+v %v", h, err)
 	}
 	if want, err := y.published(h); err != nil || want != "2019.01-1" {

@@ -328,6 +328,7 @@ type HistoryIn struct {
 	Version string   `cel:"version" json:"version"`
 	Apart   []string `cel:"apart,optional" json:"apart,omitempty" doc:"suites that must not be among them, such as those it is to go to"`
 	Offered bool     `cel:"offered,optional" json:"offered,omitempty" doc:"true: it fails when none of the suites offers the version"`
+	Back    bool     `cel:"back,optional" json:"back,omitempty" doc:"true: it fails when a suite that offers the version does not remember what was before it"`
 }
 
 // HistoryOut is where it is now, and what was before it.
@@ -398,6 +399,14 @@ func (h history) Do(_ context.Context, _ action.Key, in HistoryIn) (HistoryOut, 
 	if in.Offered && len(out.Suites) == 0 {
 		return HistoryOut{}, errs.E("archive.history", errs.NotFound, fmt.Errorf("%s has no %s %s", strings.Join(in.Suites, ", "), in.Source, in.Version)).
 			Hint("name a version that the suite has, or another suite")
+	}
+	if in.Back {
+		for _, b := range out.Before {
+			if !b.Known {
+				return HistoryOut{}, errs.E("archive.history", errs.NotFound, fmt.Errorf("%s remembers nothing from before %s %s, so there is nothing to go back to", b.Suite, in.Source, in.Version)).
+					Hint("release a higher version instead")
+			}
+		}
 	}
 	slices.Sort(out.Packages)
 	out.Packages = slices.Compact(out.Packages)

@@ -341,3 +341,24 @@ func TestStageInTheSecondOfTheLastPublication(t *testing.T) {
 		t.Errorf("with a clock that is an hour behind: %v", err)
 	}
 }
+
+// What clients were offered first has nothing before it: an undo is told so before it begins.
+func TestNothingIsBeforeTheFirst(t *testing.T) {
+	o := newOffice(t)
+	ctx, source := context.Background(), o.source("hello", "1.0-1")
+	o.world.publish(o.change(source, o.deb("hello", "1.0-1", "amd64")))
+	in := HistoryIn{Archive: "harbour", Suites: []string{"stable"}, Source: "hello", Version: "1.0-1"}
+	if out, err := (history{o.a}).Do(ctx, action.Key{}, in); err != nil || len(out.Before) != 1 || out.Before[0].Known {
+		t.Fatalf("without asking for the way back: %+v, %v", out, err)
+	}
+	in.Back = true
+	if _, err := (history{o.a}).Do(ctx, action.Key{}, in); !errs.Is(err, errs.NotFound) || !strings.Contains(err.Error(), "nothing to go back to") {
+		t.Errorf("the way back from the first: %v", err)
+	}
+	o.now = o.now.Add(time.Hour)
+	o.world.publish(o.change(o.source("hello", "1.1-1"), o.deb("hello", "1.1-1", "amd64")))
+	in.Version = "1.1-1"
+	if out, err := (history{o.a}).Do(ctx, action.Key{}, in); err != nil || out.Previous != "1.0-1" {
+		t.Errorf("the way back from the second: %+v, %v", out, err)
+	}
+}
