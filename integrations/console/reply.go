@@ -37,7 +37,12 @@ func (m Message) ReplyText() string {
 // Refused reports whether a reply says that nothing was done, in the words in which the bot
 // refuses.
 func Refused(text string) bool {
-	return strings.HasPrefix(text, "I can't") || strings.HasPrefix(text, "I do not know") || strings.HasPrefix(text, "I don't know")
+	for _, begins := range []string{"I can't", "I do not know", "I don't know", "I know no"} {
+		if strings.HasPrefix(text, begins) {
+			return true
+		}
+	}
+	return false
 }
 
 // Replies are the answers of the bot, an account, to a message, oldest first: those in its thread
