@@ -57,7 +57,12 @@ type cli struct {
 	Verify   verifyCmd   `cmd:"" help:"Check an evidence bundle against the fingerprint of a log key; needs nothing else."`
 	Logkey   logkeyCmd   `cmd:"" help:"Make or show the key that signs evidence."`
 	Package  packageCmd  `cmd:"" help:"Build the Debian packages of a checkout, as a local pipeline does."`
+	Version  versionCmd  `cmd:"" help:"Print the version of this program."`
 }
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error { _, err := fmt.Println("slipway " + programVersion()); return err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

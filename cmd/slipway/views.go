@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"runtime/debug"
+	"runtime"
 	"strings"
 	"time"
 
@@ -122,14 +122,5 @@ func (o logsOf) Open(_ context.Context, st view.StepPage) (io.ReadSeekCloser, in
 // about is what the status page says of this program.
 func (b *bot) about() []view.Value {
 	out := []view.Value{{Name: "state folder", Text: b.conf.State}, {Name: "storage format", Text: fmt.Sprint(engine.Format)}}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version := info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				version += " " + s.Value[:min(12, len(s.Value))]
-			}
-		}
-		out = append([]view.Value{{Name: "slipway", Text: version}, {Name: "built with", Text: info.GoVersion}}, out...)
-	}
-	return out
+	return append([]view.Value{{Name: "slipway", Text: programVersion()}, {Name: "built with", Text: runtime.Version()}}, out...)
 }
