@@ -104,9 +104,11 @@ func (l *lists) changed(was, now *nameRecord) {
 func (l *lists) catchUp() {
 	l.noting.Lock()
 	late := l.late
-	if len(late) > 0 {
-		l.late = map[string]*nameRecord{}
+	if len(late) == 0 {
+		l.noting.Unlock()
+		return
 	}
+	l.late = map[string]*nameRecord{}
 	l.noting.Unlock()
 	for _, r := range late {
 		l.put(r)
