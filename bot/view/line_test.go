@@ -20,13 +20,10 @@ import (
 // stands for is read by the grammar as that very answer.
 func TestWhatIsTypedArrives(t *testing.T) {
 	w := newWorld(t, fleet.Options{})
-	text := rapid.StringOf(rapid.OneOf(rapid.RuneFrom([]rune("ab \"'\\=-–—`“”«»‘’#,.;:|&<>()[]{}$%ü€中")), rapid.RuneFrom(nil, unicode.L, unicode.Nd)))
+	// Together shorter than a line may be; a field is trimmed by the browser's form.
+	text := rapid.Map(rapid.StringOfN(rapid.OneOf(rapid.RuneFrom([]rune("ab \"'\\=-–—`“”«»‘’#,.;:|&<>()[]{}$%ü€中")), rapid.RuneFrom(nil, unicode.L, unicode.Nd)), -1, -1, 700), strings.TrimSpace)
 	rapid.Check(t, func(t *rapid.T) {
-		value := strings.TrimSpace(text.Draw(t, "value"))
-		reason := strings.TrimSpace(text.Draw(t, "reason"))
-		if len(value)+len(reason) > 1500 || strings.ContainsAny(value+reason, "\u200b\ufeff") {
-			t.Skip()
-		}
+		value, reason := text.Draw(t, "value"), text.Draw(t, "reason")
 		a := view.Action{Command: "doubt 2026.02 push happened", Fields: []view.Field{{Name: "note", Type: "string"}, {Name: "reason", Option: true, Type: "string"},
 			{Name: "result", In: "output", Type: "string"}, {Name: "count", In: "output", Type: "int"}}}
 		line, err := a.Line(map[string]string{"note": value, "reason": reason, "result": value, "count": "7"})

@@ -10,7 +10,7 @@ import (
 	"slipway/bot/run"
 )
 
-// StepState is the state of a step as pages and pictures show it.
+// StepState is the state of a step as cards, pages and pictures show it; of none it is pending.
 func StepState(st *run.Step) card.State {
 	if st == nil {
 		return card.Pending

@@ -13,6 +13,7 @@ import (
 	"slipway/bot/card"
 	"slipway/bot/playbook"
 	"slipway/bot/run"
+	"slipway/bot/view"
 )
 
 // Cards draws the live card of a run.
@@ -121,7 +122,7 @@ func stepLines(p *playbook.Playbook, s *run.State) []card.Step {
 		st := s.Steps[def.Path]
 		line := card.Step{Name: def.Path, State: card.Pending}
 		if st != nil {
-			line.State, line.Detail = StepState(st), detail(def, st)
+			line.State, line.Detail = view.StepState(st), detail(def, st)
 		}
 		lines = append(lines, line)
 	}
@@ -149,36 +150,6 @@ func detail(def *playbook.Step, st *run.Step) string {
 		return def.Doc
 	}
 	return ""
-}
-
-// StepState is the state of a step as cards and pages show it.
-func StepState(st *run.Step) card.State {
-	switch st.Status {
-	case run.Running:
-		if st.Effect == "" {
-			return card.Waiting
-		}
-		return card.Running
-	case run.Done:
-		return card.Done
-	case run.Adopted:
-		return card.Adopted
-	case run.SkippedSt, run.WithdrawnSt:
-		return card.Skipped
-	case run.FailedSt:
-		return card.Failed
-	case run.Stuck:
-		return card.Stuck
-	case run.InDoubt:
-		return card.Doubtful
-	}
-	if st.Prior != nil {
-		return card.Stale
-	}
-	if st.On != "" {
-		return card.Waiting
-	}
-	return card.Pending
 }
 
 func stateOf(s *run.State) card.State {
