@@ -137,7 +137,10 @@ type Set struct {
 	bound map[string][]Bound // by Ref; more than one for capabilities
 }
 
-// NewSet gathers bounds. Two with the same reference and provider are an error.
+// NewSet gathers bounds. Two with the same reference and provider are an error of kind Exists. Several
+// providers of one contract must promise the same, else the error is of kind Invalid: their types are
+// equal, and so is all that a playbook is checked against; policy, settle and timeout are each
+// provider's own. The first provider of a contract is that of projects which name none.
 func NewSet(bounds ...Bound) (*Set, error) {
 	s := &Set{bound: map[string][]Bound{}}
 	for _, b := range bounds {
@@ -147,18 +150,27 @@ func NewSet(bounds ...Bound) (*Set, error) {
 				return nil, errs.E("action.set", errs.Exists, fmt.Errorf("%s is registered twice", ref))
 			}
 		}
+		if list := s.bound[ref]; len(list) > 0 {
+			if why := unlike(list[0].Contract, b.Contract); why != "" {
+				return nil, errs.E("action.set", errs.Invalid, fmt.Errorf("the providers %q and %q of %s are not alike: %s", list[0].Provider, b.Provider, ref, why)).
+					Hint("make both promise the same, or give one of them another version")
+			}
+		}
 		s.bound[ref] = append(s.bound[ref], b)
 	}
 	return s, nil
 }
 
-// Lookup finds the code of ref by provider; "" names the only one, or the one without a name.
+// Lookup finds the code of ref by provider; "" names the one without a name, else the first.
 func (s *Set) Lookup(ref, provider string) (Bound, error) {
 	list := s.bound[ref]
 	for _, b := range list {
-		if b.Provider == provider || provider == "" && len(list) == 1 {
+		if b.Provider == provider {
 			return b, nil
 		}
+	}
+	if provider == "" && len(list) > 0 {
+		return list[0], nil
 	}
 	if len(list) == 0 {
 		return Bound{}, errs.E("action.lookup", errs.NotFound, fmt.Errorf("there is no action %s", ref))
@@ -171,7 +183,7 @@ func (s *Set) Lookup(ref, provider string) (Bound, error) {
 		Hint("the providers are %s", strings.Join(names, ", "))
 }
 
-// Contracts lists every contract once, by reference.
+// Contracts lists every contract once, by reference: that of the first provider.
 func (s *Set) Contracts() []Contract {
 	refs := make([]string, 0, len(s.bound))
 	for ref := range s.bound {

@@ -287,11 +287,11 @@ func (e *evaluation) excluded(p people.PersonID) (what, rule string) {
 	return "", ""
 }
 
-// wrote reports whether author, an id, a mail address or "Name <mail>", means the person. The
+// wrote reports whether author, an id, an account ("gitlab:12"), a mail address or "Name <mail>", means the person. The
 // case of an address is not looked at: nobody is to pass by writing his own name in capitals.
 func wrote(person people.Person, id people.PersonID, author string) bool {
 	author = strings.TrimSpace(author)
-	if author == string(id) {
+	if author == string(id) || slices.ContainsFunc(person.Accounts, func(a people.Account) bool { return author == a.String() }) {
 		return true
 	}
 	if i := strings.LastIndexByte(author, '<'); i >= 0 {

@@ -171,7 +171,7 @@ func TestEvaluate(t *testing.T) {
 }
 
 func TestAuthorsAreExcludedHoweverTheyAreWritten(t *testing.T) {
-	for _, author := range []string{"maria", "maria@example.org", "Maria Rossi <MARIA@Example.org>", " maria@example.org "} {
+	for _, author := range []string{"maria", "slack:maria", "maria@example.org", "Maria Rossi <MARIA@Example.org>", " maria@example.org "} {
 		q := ask(t, "1 of maintainer, not author")
 		q.Authors = []string{"someone@else.org", author}
 		v := Evaluate(q, votes("maria"))

@@ -16,6 +16,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/pipeline"
 )
 
 // Bounds of what one run of a pipeline may leave behind.
@@ -32,7 +33,7 @@ type Depot interface {
 
 // Artifacts is ci.artifacts@1: what the pipeline of a commit made. The command of a pipeline leaves
 // files in the folder that its environment calls CI_ARTIFACTS; every regular file directly in it is
-// an artifact. Policy: read. The content goes into the depot, where it is found by its digest.
+// an artifact; there are no jobs to choose from. Policy: read. The content goes into the depot, where it is found by its digest.
 type Artifacts struct {
 	runner *Runner
 	depot  Depot
@@ -41,33 +42,22 @@ type Artifacts struct {
 // NewArtifacts makes ci.artifacts@1.
 func NewArtifacts(r *Runner, d Depot) Artifacts { return Artifacts{runner: r, depot: d} }
 
-// Artifact is a file that a pipeline made.
-type Artifact struct {
-	Name   string `cel:"name" json:"name" doc:"name of the file, without a folder"`
-	Digest string `cel:"digest" json:"digest" kind:"digest" doc:"of its content"`
-	Size   int    `cel:"size" json:"size" doc:"in bytes"`
-}
-
-// ArtifactsOut are the files, in the order of their names.
-type ArtifactsOut struct {
-	Files []Artifact `cel:"files" json:"files"`
-}
-
 // Contract of ci.artifacts@1.
 func (a Artifacts) Contract() action.Contract {
-	return action.Contract{ByHand: a.artifactsByHand, Name: "ci.artifacts", Version: 1, Policy: action.Read, Timeout: 30 * time.Minute,
-		Doc: "Fetches what the pipeline of a commit made.", Shell: "download the artifacts of the pipeline"}
+	c := pipeline.Artifacts()
+	c.Timeout, c.ByHand = 30*time.Minute, a.artifactsByHand
+	return c
 }
 
 // Probe has nothing to look for: a read is done anew each time.
-func (a Artifacts) Probe(context.Context, action.Key, PipelineIn) (ArtifactsOut, bool, error) {
+func (a Artifacts) Probe(context.Context, action.Key, ArtifactsIn) (ArtifactsOut, bool, error) {
 	return ArtifactsOut{}, false, nil
 }
 
 // Do keeps the artifacts of a run that has passed. Those of another are not complete, so it fails
 // with kind [errs.Conflict]; one that made nothing, or something that is no plain file, fails with
 // kind [errs.Invalid].
-func (a Artifacts) Do(ctx context.Context, _ action.Key, in PipelineIn) (ArtifactsOut, error) {
+func (a Artifacts) Do(ctx context.Context, _ action.Key, in ArtifactsIn) (ArtifactsOut, error) {
 	const op = "ci.artifacts"
 	run := in.Pipeline
 	if run == "" {

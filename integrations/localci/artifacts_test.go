@@ -29,7 +29,7 @@ func (w *world) made(attempt int, command ...string) (ArtifactsOut, depot, error
 	}
 	w.settle(out.Pipeline)
 	d := depot{}
-	got, err := NewArtifacts(w.runner, d).Do(w.t.Context(), key(attempt), PipelineIn{Remote: w.repo, Ref: "2019.01", Commit: w.commit, Pipeline: out.Pipeline})
+	got, err := NewArtifacts(w.runner, d).Do(w.t.Context(), key(attempt), ArtifactsIn{Remote: w.repo, Ref: "2019.01", Commit: w.commit, Pipeline: out.Pipeline, Jobs: []string{"package"}})
 	return got, d, err
 }
 

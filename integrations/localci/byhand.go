@@ -37,6 +37,11 @@ func pipelineByHand(h *action.Hand) {
 	h.Note("When you ran its command yourself: it passed if the command ended without an error.")
 }
 
+// retryByHand says where it is done again.
+func retryByHand(h *action.Hand) {
+	h.Note("Mend what made it fail, check out %s, and run the command of the step that started it again.", h.Text("commit"))
+}
+
 // artifactsByHand names the folder of what a pipeline made.
 func (a Artifacts) artifactsByHand(h *action.Hand) {
 	switch run := h.Text("pipeline"); {

@@ -164,7 +164,7 @@ func (r *Runner) Start(ctx context.Context, run string, q request) error {
 		if err := replace(filepath.Join(dir, "request"), data); err != nil {
 			return err
 		}
-		if err := replace(filepath.Join(r.root, "latest", pipeline(q.Remote, q.Ref, q.Commit)), []byte(run)); err != nil {
+		if err := replace(filepath.Join(r.root, "latest", nameOf(q.Remote, q.Ref, q.Commit)), []byte(run)); err != nil {
 			return err
 		}
 	}

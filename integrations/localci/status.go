@@ -13,15 +13,16 @@ import (
 	"unicode"
 
 	"slipway/bot/errs"
+	"slipway/bot/pipeline"
 )
 
 // The states of a pipeline.
 const (
-	Pending  = "pending"
-	Running  = "running"
-	Success  = "success"
-	Failed   = "failed"
-	Canceled = "canceled"
+	Pending  = pipeline.Pending
+	Running  = pipeline.Running
+	Success  = pipeline.Success
+	Failed   = pipeline.Failed
+	Canceled = pipeline.Canceled
 )
 
 // tailBytes and tailLines bound the part of a log that goes into a status.
@@ -38,8 +39,8 @@ type Status struct {
 	URL     string
 }
 
-// pipeline is the name of all runs of one commit under one ref.
-func pipeline(remote, ref, commit string) string {
+// nameOf is the name of all runs of one commit under one ref.
+func nameOf(remote, ref, commit string) string {
 	sum := sha256.New()
 	for _, part := range []string{remote, ref, commit} {
 		fmt.Fprintf(sum, "%d:%s", len(part), part)
@@ -49,7 +50,7 @@ func pipeline(remote, ref, commit string) string {
 
 // latest is the run that was started last for a commit; "" when there is none.
 func (r *Runner) latest(remote, ref, commit string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(r.root, "latest", pipeline(remote, ref, commit)))
+	data, err := os.ReadFile(filepath.Join(r.root, "latest", nameOf(remote, ref, commit)))
 	switch {
 	case os.IsNotExist(err):
 		return "", nil
