@@ -13,12 +13,33 @@ import (
 type cards struct {
 	mu      sync.Mutex
 	due     map[string]time.Time // run → not before
+	failed  map[string]int       // run → times in a row that it could not be shown
 	sweep   string               // name index: live runs behind it were not looked at since the start
 	swept   bool
 	stripes stripes
 }
 
-func (c *cards) init() { c.due = map[string]time.Time{} }
+func (c *cards) init() { c.due, c.failed = map[string]time.Time{}, map[string]int{} }
+
+// cardPause bounds how long a chat that does not answer is left alone, unless it asks for more.
+const cardPause = time.Minute
+
+// showLater marks a run that could not be shown: the longer a chat does not answer, the less often it
+// is asked.
+func (e *Engine) showLater(runID string, err error) {
+	e.cards.mu.Lock()
+	n := e.cards.failed[runID]
+	e.cards.failed[runID] = n + 1
+	e.cards.mu.Unlock()
+	pause := max(min(e.backoff(n), cardPause), e.cfg.CardEvery, min(errs.After(err), askedMost))
+	e.cards.mark(runID, e.now().Add(pause))
+}
+
+func (c *cards) shown(runID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.failed, runID)
+}
 
 func (c *cards) mark(runID string, at time.Time) {
 	c.mu.Lock()
@@ -59,6 +80,7 @@ func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
 	if err != nil || l.raw == nil {
 		return true, time.Time{}, err
 	}
+	whole := true
 	for _, place := range e.places(l.state) {
 		if _, err := e.showCard(ctx, l, place); err != nil {
 			if stops(err) && !errs.Is(err, errs.Doubtful) || e.failed() != nil {
@@ -66,7 +88,8 @@ func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
 				return false, e.now().Add(time.Second), err
 			}
 			if !errs.Is(err, errs.Gone) {
-				e.cards.mark(runID, e.now().Add(max(e.cfg.CardEvery, e.cfg.Backoff)))
+				whole = false
+				e.showLater(runID, err)
 			}
 		}
 	}
@@ -79,9 +102,13 @@ func (e *Engine) cardsDue(ctx context.Context) (bool, time.Time, error) {
 		e.cards.mark(runID, e.now().Add(e.cfg.CardEvery))
 		return false, e.now().Add(time.Second), err
 	case err != nil:
-		e.cards.mark(runID, e.now().Add(max(e.cfg.CardEvery, e.cfg.Backoff)))
+		whole = false
+		e.showLater(runID, err)
 	case !again.IsZero():
 		e.cards.mark(runID, again)
+	}
+	if whole {
+		e.cards.shown(runID)
 	}
 	return true, time.Time{}, nil
 }
@@ -135,14 +162,16 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 	if err != nil || r.Gone {
 		return r.Message, err
 	}
-	if raw != nil && r.Message != "" && r.Seq == l.rec.Seq {
+	w := e.World()
+	away := awayMark(l.state, w)
+	if raw != nil && r.Message != "" && r.Seq == l.rec.Seq && r.Away == away {
 		return r.Message, nil
 	}
 	book, err := e.book(ctx, l.state.Playbook)
 	if err != nil {
 		return r.Message, nil // what is shown stays; Misfits says why
 	}
-	c := e.cfg.Cards.Render(book, l.state, e.World())
+	c := e.cfg.Cards.Render(book, l.state, w)
 	if c.Title == "" {
 		return r.Message, nil
 	}
@@ -189,7 +218,7 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 		if err != nil {
 			return "", err
 		}
-		r.Message, r.Digest, r.Seq, r.At = ref.Message, digest, l.rec.Seq, now
+		r.Message, r.Digest, r.Seq, r.At, r.Away = ref.Message, digest, l.rec.Seq, now, away
 		if lost {
 			r.Digest = "" // what was found may be older
 			e.cards.mark(l.id, now.Add(e.cfg.CardEvery))
@@ -206,6 +235,6 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 	if err != nil {
 		return r.Message, err
 	}
-	r.Digest, r.Seq, r.At = digest, l.rec.Seq, now
+	r.Digest, r.Seq, r.At, r.Away = digest, l.rec.Seq, now, away
 	return r.Message, save("card")
 }

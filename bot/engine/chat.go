@@ -199,6 +199,9 @@ func (e *Engine) votesOn(ctx context.Context, ref Ref, digest string, known []ga
 		return nil, errs.E("engine.reactions", errs.Unavailable, errors.New("the chat "+ref.Place.Source+" is not configured"))
 	}
 	reactions, err := poster.Reactions(ctx, ref)
+	if errs.Is(err, errs.Conflict) {
+		e.altered(ctx, ref)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,8 @@ type Config struct {
 	LogKey    evidence.Signer    // signs the heads of logs and the evidence; nil: they wait until there is one
 
 	Workers    int                      // effects at a time; 0: 8
-	Tries      int                      // of an effect whose other side is away, before its step fails; 0: 12
+	Tries      int                      // of an effect that leave a doubt, before a person is asked; 0: 12
+	Patience   time.Duration            // for how long an effect is tried whose other side is away, if its step has no deadline; 0: 3 days
 	Backoff    time.Duration            // before the second try; doubles; 0: 2 s
 	BackoffCap time.Duration            // 0: 10 min
 	KeepInbox  time.Duration            // deliveries and their transport ids; 0: 30 days
@@ -202,6 +203,8 @@ type Engine struct {
 	world    world
 	inbox    inbox
 	effects  effects
+	aways    aways
+	comeback comeback
 	cards    cards
 	wakes    wakes
 	rowCalls rowCalls
@@ -245,6 +248,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	set(&c.Backoff, 2*time.Second)
 	set(&c.BackoffCap, 10*time.Minute)
+	set(&c.Patience, 72*time.Hour)
 	set(&c.KeepInbox, 30*24*time.Hour)
 	set(&c.StaleAfter, time.Hour)
 	set(&c.CardEvery, time.Second)
@@ -259,6 +263,7 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	e.life.init()
 	e.cache.init()
 	e.effects.init(c.Clock.Now())
+	e.aways.init()
 	e.cards.init()
 	e.books.init()
 	e.heads.more()

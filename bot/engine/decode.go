@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"slipway/bot/errs"
@@ -14,41 +13,66 @@ import (
 	"slipway/bot/run"
 )
 
-// decodeDue decodes the oldest delivery that waits.
+// decodeAtOnce bounds how many deliveries are marked as decoded in one commit. What follows from each is
+// committed before the mark; whoever is interrupted decodes it again, and finds that it is done.
+const decodeAtOnce = 128
+
+// decodeDue decodes the oldest deliveries that wait, in their order.
 func (e *Engine) decodeDue(ctx context.Context) (bool, time.Time, error) {
-	seq := ""
+	var waiting []string
 	err := e.cfg.Store.Scan(ctx, spQueue, "", "", false, func(k string, _ []byte) bool {
-		seq = k
-		return false
+		waiting = append(waiting, k)
+		return len(waiting) < decodeAtOnce
 	})
-	if err != nil || seq == "" {
+	if err != nil || len(waiting) == 0 {
 		return false, time.Time{}, err
 	}
-	d, r, raw, err := e.delivery(ctx, seq)
-	if errs.Is(err, errs.NotFound) || raw != nil && errs.Is(err, errs.Corrupt) {
+	b := newBatch()
+	for _, seq := range waiting {
+		if err = e.decodeOne(ctx, b, seq); err != nil {
+			break
+		}
+	}
+	if len(b.values) > 0 {
+		if bad := e.commit(ctx, "decode", b); bad != nil {
+			return false, time.Time{}, errors.Join(bad, err)
+		}
+	}
+	return len(b.values) > 0, time.Time{}, err
+}
+
+// decodeOne decodes a delivery, does what follows, and marks it in b. An error means that it could
+// not be tried, and b has nothing of it.
+func (e *Engine) decodeOne(ctx context.Context, b *batch, seq string) error {
+	d, r, stored, err := e.toDecode(ctx, seq)
+	if errs.Is(err, errs.NotFound) || stored && errs.Is(err, errs.Corrupt) {
 		// The delivery was removed, or its body is gone from the blob store or damaged. It is kept
 		// with the reason, for a replay once the body is restored; those behind it must not wait.
-		return true, time.Time{}, e.decoded(ctx, seq, raw, r, nil, err)
+		return e.decoded(ctx, b, seq, stored, r, nil, err)
 	}
 	if err != nil {
-		return false, time.Time{}, err
+		return err
 	}
 	facts, err := e.understand(d)
 	if err != nil {
-		return true, time.Time{}, e.decoded(ctx, seq, raw, r, nil, err)
+		return e.decoded(ctx, b, seq, stored, r, nil, err)
 	}
+	var heard []foundRecord
 	for _, f := range facts {
-		err := e.take(ctx, d, r, f)
+		one, err := e.take(ctx, d, r, f)
+		if r.Missed {
+			heard = append(heard, one)
+		}
 		if errs.Is(err, errs.Corrupt) && e.failed() == nil {
 			// One run's record does not read back. Its delivery is kept with the reason, to be
 			// replayed once it is mended; the others need not wait for that.
-			return true, time.Time{}, e.decoded(ctx, seq, raw, r, facts, err)
+			return e.decoded(ctx, b, seq, stored, r, facts, err)
 		}
 		if err != nil {
-			return false, time.Time{}, err
+			return err
 		}
 	}
-	return true, time.Time{}, e.decoded(ctx, seq, raw, r, facts, nil)
+	return e.decoded(ctx, b, seq, stored, r, facts, nil, heard...)
 }
 
 // understand runs the decoder of the source. A decoder that panics has a defect, and the
@@ -70,11 +94,13 @@ func (e *Engine) understand(d Delivery) (facts []Fact, err error) {
 	return facts, nil
 }
 
-// decoded marks a delivery as done with. One that could not be understood is kept with the reason.
-func (e *Engine) decoded(ctx context.Context, seq string, raw []byte, r inboxRecord, facts []Fact, why error) error {
-	b := newBatch()
-	b.del(spQueue, seq)
-	if raw != nil {
+// decoded marks a delivery in b as done with. One that could not be understood is kept with the reason.
+// heard is what it said that nobody had heard because the engine was away.
+func (e *Engine) decoded(ctx context.Context, b *batch, seq string, stored bool, r inboxRecord, facts []Fact, why error, heard ...foundRecord) error {
+	if len(heard) > 0 {
+		r.Missed = false // hearing it again is no news
+	}
+	if stored {
 		r.Decoded, r.Error, r.Facts = e.now(), errs.Text(why), nil
 		for _, f := range facts {
 			r.Facts = append(r.Facts, inShort(f))
@@ -88,7 +114,11 @@ func (e *Engine) decoded(ctx context.Context, seq string, raw []byte, r inboxRec
 	if why != nil {
 		e.cfg.Log.Warn("a delivery could not be decoded", "source", r.Source, "delivery", plainSeq(seq), "error", errs.Text(why))
 	}
-	return e.commit(ctx, "decode", b)
+	for i, one := range heard {
+		e.found(b, id(seq, seqID(uint64(i))), one.Project, one.What)
+	}
+	b.del(spQueue, seq)
+	return nil
 }
 
 // inShort says a fact in a few words, without what was written.
@@ -102,24 +132,30 @@ func inShort(f Fact) string {
 		return f.Kind + " by review"
 	case Happened:
 		return f.Name
+	case Ignored:
+		return "ignored: " + f.Why
 	}
 	return "something"
 }
 
-// take does what follows from one fact. An error means that it could not be tried; refusals are
-// answered to the person and are not errors.
-func (e *Engine) take(ctx context.Context, d Delivery, r inboxRecord, f Fact) error {
+// take does what follows from one fact, and says it in short for those who were not told of it. An
+// error means that it could not be tried; refusals are answered to the person and are not errors.
+func (e *Engine) take(ctx context.Context, d Delivery, r inboxRecord, f Fact) (heard foundRecord, err error) {
 	switch f := f.(type) {
 	case Said:
-		return e.said(ctx, d, r, f)
-	case Touched:
-		return e.touched(ctx, Ref{Place: f.Place, Message: f.Message})
+		asked, err := e.said(ctx, d, r, f)
+		if asked && !f.Direct {
+			heard = foundRecord{Project: e.cfg.Projects.Home(f.Place), What: "a command"}
+		}
+		return heard, err
+	case Touched: // what comes of it is told by the reading
+		return heard, e.touched(ctx, Ref{Place: f.Place, Message: f.Message})
 	case Voted:
-		return e.voted(ctx, f)
+		return foundRecord{What: "a review"}, e.voted(ctx, f)
 	case Happened:
-		return e.happened(ctx, d, f)
+		return foundRecord{Project: f.Project, What: f.Name}, e.happened(ctx, d, r, f)
 	}
-	return nil
+	return heard, nil
 }
 
 // touched asks for the reactions of a message to be read again, if it is a gate message.
@@ -135,8 +171,7 @@ func (e *Engine) touched(ctx context.Context, ref Ref) error {
 // readAgain puts a reading of reactions into the outbox; one that waits already is told to read
 // once more, so that no touch is lost while it reads.
 func (e *Engine) readAgain(ctx context.Context, ref Ref, m messageRecord) error {
-	key := "read-" + short(ref.String())
-	row := id(stamp(time.Time{}), key) // one row a message, whenever it was touched
+	key, row := readKey(ref), readRow(ref)
 	for range decideTries {
 		var r effectRecord
 		raw, found, err := e.get(ctx, spOutbox, row, &r)
@@ -165,6 +200,11 @@ func (e *Engine) readAgain(ctx context.Context, ref Ref, m messageRecord) error 
 	return errs.E("engine.touch", errs.Conflict, errors.New("the reactions of a message change faster than they can be noted"))
 }
 
+func readKey(ref Ref) string { return "read-" + short(ref.String()) }
+
+// readRow is the one row of a message in the outbox, whenever it was touched.
+func readRow(ref Ref) string { return id(stamp(time.Time{}), readKey(ref)) }
+
 // voted finds the open gate of the manifest among the runs and gives it the vote.
 func (e *Engine) voted(ctx context.Context, f Voted) error {
 	prefix := f.Manifest + sep
@@ -192,11 +232,10 @@ func (e *Engine) voted(ctx context.Context, f Voted) error {
 
 // happened makes waits that poll what the fact is about look at once, and starts what it triggers.
 // It is a hint: a wait that misses it polls all the same.
-func (e *Engine) happened(ctx context.Context, d Delivery, f Happened) error {
-	e.effects.hinted(f.Name)
-	if err := e.hint(ctx, f.Name, f.Project); err != nil {
-		return err
-	}
+func (e *Engine) happened(ctx context.Context, d Delivery, r inboxRecord, f Happened) error {
+	e.effects.hinted(f.Name, f.Project, run.Told{By: run.ToldByHook, Source: d.Source, Delivery: plainSeq(r.seq)})
+	e.answers(f.Name, f.Project)
+	e.wake(loopEffects)
 	if err := e.offeredBy(ctx, d, f); err != nil {
 		return err
 	}
@@ -251,25 +290,6 @@ func (e *Engine) triggerBy(ctx context.Context, d Delivery, f Happened, project 
 		return err
 	}
 	return nil
-}
-
-// hintScan bounds how many polls a fact may bring forward.
-const hintScan = 4096
-
-// hint makes the polls of a contract due now: those that wait for the project the fact is of.
-func (e *Engine) hint(ctx context.Context, name, project string) error {
-	now, n := e.now(), 0
-	err := e.cfg.Store.Scan(ctx, spOutbox, stamp(now), "", false, func(row string, value []byte) bool {
-		var r effectRecord
-		if value[0] != '@' && decode("outbox", value, &r) == nil && strings.HasPrefix(r.Action, name+"@") &&
-			(project == "" || r.Project == project) {
-			e.effects.soon(row, now)
-		}
-		n++
-		return n < hintScan
-	})
-	e.wake(loopEffects)
-	return err
 }
 
 // stops tells an error that must stop the loop from one that is an answer.

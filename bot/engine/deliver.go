@@ -14,10 +14,42 @@ import (
 	"slipway/bot/people"
 )
 
-// inbox numbers the deliveries.
+// inbox numbers the deliveries, and remembers the newest until they are decoded, so that they need
+// not be read back for that.
 type inbox struct {
-	mu   sync.Mutex
-	last uint64
+	mu     sync.Mutex
+	last   uint64
+	fresh  map[string]inboxRecord // by key
+	weight int                    // of their bodies
+}
+
+// freshBytes bounds what the inbox remembers.
+const freshBytes = 8 << 20
+
+// remember keeps a delivery that is about to be stored, if there is room.
+func (i *inbox) remember(seq string, r inboxRecord) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.weight+len(r.Body) > freshBytes || len(i.fresh) >= freshBytes/1024 {
+		return
+	}
+	if i.fresh == nil {
+		i.fresh = map[string]inboxRecord{}
+	}
+	r.seq = seq
+	i.fresh[seq], i.weight = r, i.weight+len(r.Body)
+}
+
+// recall gives a delivery that was remembered, once.
+func (i *inbox) recall(seq string) (inboxRecord, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	r, ok := i.fresh[seq]
+	if ok {
+		delete(i.fresh, seq)
+		i.weight -= len(r.Body)
+	}
+	return r, ok
 }
 
 func (i *inbox) take() uint64 {
@@ -31,13 +63,13 @@ func (i *inbox) take() uint64 {
 // id, which changes nothing. Errors: [errs.NotFound] for a source that is not configured,
 // [errs.Invalid] without an id, [errs.Full] when the disk is full: the sender must try again.
 func (e *Engine) Deliver(ctx context.Context, d Delivery) error {
-	_, err := e.deliver(ctx, d, false)
+	_, err := e.deliver(ctx, d, notMissed)
 	return err
 }
 
-// deliver is Deliver; fresh is false for a repeat. What is told late is as old as d says, and a
+// deliver is Deliver; fresh is false for a repeat. What comes late is as old as d says, and a
 // command in it that is too old asks its author.
-func (e *Engine) deliver(ctx context.Context, d Delivery, late bool) (fresh bool, err error) {
+func (e *Engine) deliver(ctx context.Context, d Delivery, late missed) (fresh bool, err error) {
 	const op = "engine.deliver"
 	if _, ok := e.cfg.Decoders[d.Source]; !ok {
 		return false, errs.E(op, errs.NotFound, fmt.Errorf("deliveries from %q are not taken", d.Source))
@@ -50,8 +82,8 @@ func (e *Engine) deliver(ctx context.Context, d Delivery, late bool) (fresh bool
 		return false, err
 	}
 	r := inboxRecord{Source: d.Source, ID: d.ID, Account: d.Account, Place: d.Place, Headers: maps.Clone(d.Headers), At: e.now()}
-	if late {
-		r.Replayed = 1
+	if late != notMissed {
+		r.Replayed, r.Missed = 1, late == missedAway || late == missedAsked && e.comeback.during(d.At)
 		if !d.At.IsZero() && d.At.Before(r.At) {
 			r.At = d.At.UTC()
 		}
@@ -77,7 +109,12 @@ func (e *Engine) deliver(ctx context.Context, d Delivery, late bool) (fresh bool
 	b.put(spQueue, seq, nil)
 	b.put(spTouch, id(d.Source, d.Place), []byte(seq))
 	b.put(spTouch, id(byAccount, d.Account.Source, d.Account.ID), []byte(seq)) // "": it could be anybody
-	err = e.commit(ctx, "inbox", b)
+	if r.Blob == "" {
+		e.inbox.remember(seq, r) // before others can see it there, or one that was decoded would stay
+	}
+	if err = e.commit(ctx, "inbox", b); err != nil {
+		e.inbox.recall(seq)
+	}
 	if errs.Is(err, errs.Conflict) {
 		return false, nil // the same delivery came twice at once
 	}
@@ -86,6 +123,19 @@ func (e *Engine) deliver(ctx context.Context, d Delivery, late bool) (fresh bool
 	}
 	e.wake(loopDecode)
 	return true, nil
+}
+
+// toDecode is delivery for one that was perhaps remembered. stored is false when its record is gone.
+func (e *Engine) toDecode(ctx context.Context, seq string) (d Delivery, r inboxRecord, stored bool, err error) {
+	if r, ok := e.inbox.recall(seq); ok {
+		return r.delivery(r.Body), r, true, nil
+	}
+	d, r, raw, err := e.delivery(ctx, seq)
+	return d, r, raw != nil, err
+}
+
+func (r inboxRecord) delivery(body []byte) Delivery {
+	return Delivery{Source: r.Source, ID: r.ID, Account: r.Account, Place: r.Place, Headers: r.Headers, Body: body, At: r.At}
 }
 
 // delivery reads a stored delivery back. When only its body cannot be read, the record is given with
@@ -99,13 +149,14 @@ func (e *Engine) delivery(ctx context.Context, seq string) (Delivery, inboxRecor
 	if err != nil {
 		return Delivery{}, r, nil, err
 	}
+	r.seq = seq
 	body := r.Body
 	if r.Blob != "" {
 		if body, err = e.cfg.Blobs.Get(ctx, r.Blob); err != nil {
 			return Delivery{}, r, raw, err
 		}
 	}
-	return Delivery{Source: r.Source, ID: r.ID, Account: r.Account, Place: r.Place, Headers: r.Headers, Body: body, At: r.At}, r, raw, nil
+	return r.delivery(body), r, raw, nil
 }
 
 func plainSeq(seq string) string {

@@ -8,6 +8,7 @@ import (
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
+	"slipway/bot/run"
 )
 
 // effects is the schedule of the outbox. Rows are read in the order in which they are due, when
@@ -21,27 +22,16 @@ type effects struct {
 	dirty  map[string]bool      // busy rows that were pushed again
 	tried  map[string]time.Time // rows that were begun by this process and have not ended
 	next   time.Time            // when the first row behind the cursor is due; zero: not known
-	hints  map[string]int       // contract → hints so far
+	causes map[string]run.Told  // rows that were brought forward → by what
+	forced map[string]bool      // rows that are tried before their time
+	hints  hints
 }
 
 func (f *effects) init(now time.Time) {
 	f.booted = now
 	f.hand, f.busy, f.dirty, f.tried = map[string]time.Time{}, map[string]bool{}, map[string]bool{}, map[string]time.Time{}
-	f.hints = map[string]int{}
-}
-
-// hinted counts that something happened which a contract reads.
-func (f *effects) hinted(contract string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.hints[contract]++
-}
-
-// hintsOf is how often that was, so that a reading can tell whether it may have come too early.
-func (f *effects) hintsOf(contract string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.hints[contract]
+	f.causes, f.forced = map[string]run.Told{}, map[string]bool{}
+	f.hints = hints{all: map[hintKey]hint{}, pending: map[hintKey]run.Told{}, looked: map[string]time.Time{}}
 }
 
 // push takes a row in hand, to be done at due.
@@ -113,6 +103,8 @@ func (f *effects) end(row string, again time.Time) {
 		f.hand[row] = again
 	default:
 		delete(f.tried, row)
+		delete(f.causes, row)
+		delete(f.forced, row)
 	}
 }
 
@@ -203,6 +195,9 @@ func stampTime(k string) time.Time {
 
 // effectsDue begins what is due through start, and says when to come again.
 func (e *Engine) effectsDue(ctx context.Context, start func(func())) (bool, time.Time, error) {
+	if err := e.takeHints(ctx); err != nil {
+		return false, time.Time{}, err
+	}
 	if err := e.fill(ctx); err != nil {
 		return false, time.Time{}, err
 	}

@@ -30,7 +30,7 @@ const Format = 3
 // are 19 digits of Unix nanoseconds, so that order is order in time. Values are JSON. A value
 // that begins with '@' is the digest of the value in the blob store.
 const (
-	spMeta      = "meta"      // layout (the format), epoch, pause, reshow, restored → text
+	spMeta      = "meta"      // layout (the format), epoch, pause, reshow, restored, alive, back [sep KEY] → text
 	spRuns      = "runs"      // RUN                                             → runRecord (head; may be large)
 	spSteps     = "steps"     // RUN sep PATH                                    → run.Step
 	spEvents    = "events"    // RUN sep SEQ(20)                                 → eventRecord; one a commit
@@ -159,6 +159,9 @@ type effectRecord struct {
 	LastTry    time.Time `json:"last_try,omitzero"`
 	Turn       uint64    `json:"turn,omitempty"`   // level-triggered reads: raised by each new touch
 	Parcel     string    `json:"parcel,omitempty"` // the message to a subscriber that it is about
+	Since      time.Time `json:"since,omitzero"`   // of the first try that failed
+	Asked      time.Time `json:"asked,omitzero"`   // until when the other side asks to be left alone
+	Doubts     int       `json:"doubts,omitempty"` // tries that left a doubt
 }
 
 // unusedRecord keeps a result that came too late to be used.
@@ -184,6 +187,9 @@ type inboxRecord struct {
 	Facts    []string          `json:"facts,omitempty"` // what it was found to say, in short
 	Error    string            `json:"error,omitempty"` // why it could not be decoded
 	Replayed int               `json:"replayed,omitempty"`
+	Missed   bool              `json:"missed,omitempty"` // it came while the engine was away
+
+	seq string // its key
 }
 
 // messageRecord ties a message in a chat to the gate or card it is for.
@@ -206,6 +212,7 @@ type cardRecord struct {
 	At      time.Time `json:"at"`
 	Intent  bool      `json:"intent,omitempty"` // a post may have happened
 	Gone    bool      `json:"gone,omitempty"`   // the place cannot be reached any more
+	Away    string    `json:"away,omitempty"`   // what did not get through when it was rendered, in short
 }
 
 // roleRecord is the version of who holds a role, with the digest it was counted for.
@@ -364,6 +371,9 @@ func (r *effectRecord) encode() []byte {
 	o.OptTime("last_try", r.LastTry)
 	o.OptUint("turn", r.Turn)
 	o.OptString("parcel", r.Parcel)
+	o.OptTime("since", r.Since)
+	o.OptTime("asked", r.Asked)
+	o.OptInt("doubts", r.Doubts)
 	out, err := o.End()
 	return encoded(out, err)
 }

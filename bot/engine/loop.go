@@ -104,6 +104,9 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.mu.Unlock()
 	}()
 
+	if err := e.comeBack(ctx); err != nil && e.failed() == nil {
+		e.cfg.Log.Warn("whether something was missed is looked up later", "error", errs.Text(err))
+	}
 	var all sync.WaitGroup
 	slots := make(chan struct{}, e.cfg.Workers)
 	all.Go(func() { e.loop(ctx, loopDecode, e.decodeDue) })
@@ -158,6 +161,9 @@ func (e *Engine) loop(ctx context.Context, name string, step func(context.Contex
 func (e *Engine) Drain(ctx context.Context) error {
 	inline := func(ctx context.Context) (bool, time.Time, error) {
 		return e.effectsDue(ctx, func(work func()) { work() })
+	}
+	if err := e.comeBack(ctx); err != nil {
+		return err
 	}
 	for turn := 0; ; turn++ {
 		if turn > 1_000_000 {

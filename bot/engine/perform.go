@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"slipway/bot/action"
@@ -15,8 +16,9 @@ import (
 type outcome struct {
 	result run.Result
 	again  time.Time
-	err    error // of the try, when again is set
-	clear  bool  // nothing happened: the mark of once-or-ask goes
+	asked  time.Time // until when the other side asks to be left alone
+	err    error     // of the try, when again is set
+	clear  bool      // nothing happened: the mark of once-or-ask goes
 }
 
 func okay(out []byte, found bool) outcome {
@@ -29,10 +31,14 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 	var r effectRecord
 	raw, found, err := e.get(ctx, spOutbox, row, &r)
 	if err != nil || !found {
+		if _, key, ok := strings.Cut(row, sep); ok && err == nil {
+			e.awayOver(key)
+		}
 		return time.Time{}, err
 	}
 	now := e.now()
-	if r.NotBefore.After(now) {
+	if forced := e.effects.force(row); r.NotBefore.After(now) && (!forced || r.Asked.After(now)) {
+		e.awayNow(row, &r)
 		return r.NotBefore, nil
 	}
 	if p := e.world.paused.Load(); p != nil && (!tells(r.Action) || p.Restored && r.Action == actClosing) {
@@ -68,7 +74,8 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 	if err != nil {
 		return time.Time{}, err
 	}
-	hints := e.effects.hintsOf(b.Contract.Name)
+	hints, _ := e.effects.hintsOf(b.Contract.Name, r.Project)
+	told := e.effects.causeOf(row, waitOf(&r), now)
 	o := e.try(ctx, b, row, &r, unknown)
 	if ctx.Err() != nil {
 		if o.result.Outcome != run.OK {
@@ -76,10 +83,17 @@ func (e *Engine) perform(ctx context.Context, row string) (again time.Time, err 
 		}
 		ctx = context.WithoutCancel(ctx)
 	}
+	if b.Contract.Policy == action.Read {
+		o.result.Told = &told
+	}
 	again, err = e.settle(ctx, row, raw, &r, o)
-	if err == nil && b.Contract.Policy == action.Read && e.effects.hintsOf(b.Contract.Name) != hints {
+	if err == nil && o.again.IsZero() && o.result.Outcome == run.OK {
+		e.answers(b.Contract.Name, r.Project)
+	}
+	if n, last := e.effects.hintsOf(b.Contract.Name, r.Project); err == nil && b.Contract.Policy == action.Read && n != hints {
 		// What was read may be older than the hint, and the hint older than the next reading.
-		err = e.hint(ctx, b.Contract.Name, r.Project)
+		e.effects.hintAgain(b.Contract.Name, r.Project, last)
+		e.wake(loopEffects)
 	}
 	return again, err
 }
@@ -100,14 +114,24 @@ func (e *Engine) runnable(ctx context.Context, runID string) error {
 // settle commits what a try came to.
 func (e *Engine) settle(ctx context.Context, row string, raw []byte, r *effectRecord, o outcome) (time.Time, error) {
 	if o.again.IsZero() {
-		return e.ended(ctx, row, raw, r, o.result)
+		again, err := e.ended(ctx, row, raw, r, o.result)
+		if err == nil {
+			e.awayOver(r.Key)
+		}
+		return again, err
 	}
 	next := *r
-	next.NotBefore = o.again
+	next.NotBefore, next.Asked = o.again, o.asked
 	if o.err != nil { // without one it only waits, and nothing was tried that must settle
 		next.LastTry = e.now()
 		next.Attempts++
 		next.Last = errs.Text(o.err)
+		if next.Since.IsZero() {
+			next.Since = next.LastTry
+		}
+		if errs.Is(o.err, errs.Doubtful) {
+			next.Doubts++
+		}
 	}
 	if next.Marked = ""; !o.clear {
 		next.Marked = e.markOf(ctx, raw)
@@ -119,6 +143,7 @@ func (e *Engine) settle(ctx context.Context, row string, raw []byte, r *effectRe
 	if err != nil || kept == nil {
 		return time.Time{}, err
 	}
+	e.awayNow(row, &next)
 	return o.again, nil
 }
 
@@ -178,6 +203,7 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 		}
 		e.point("effect/" + r.Action + "/before-probe")
 		out, found, err := e.probe(ctx, b, key, in)
+		err = outOfTime(ctx, c, err, limit)
 		e.point("effect/" + r.Action + "/after-probe")
 		switch {
 		case err == nil && found:
@@ -202,7 +228,9 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 	if err == nil {
 		return okay(out, false)
 	}
-	if ctx.Err() != nil && !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Busy) {
+	if c.Policy == action.Read {
+		err = outOfTime(ctx, c, err, limit)
+	} else if ctx.Err() != nil && !errs.Is(err, errs.Unavailable) && !errs.Is(err, errs.Busy) {
 		err = errs.E(c.Name, errs.Doubtful, fmt.Errorf("there was no answer within %s", limit))
 	}
 	o := e.failure(c, r, err, false)
@@ -210,6 +238,14 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 		o.result.Outcome = run.Doubtful // it broke somewhere in the middle
 	}
 	return o
+}
+
+// outOfTime is the error of a look that ran out of time: nothing can have happened.
+func outOfTime(ctx context.Context, c action.Contract, err error, limit time.Duration) error {
+	if err == nil || ctx.Err() == nil || errs.Is(err, errs.Busy) || errs.Is(err, errs.Unavailable) && !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return errs.E(c.Name, errs.Unavailable, fmt.Errorf("there was no answer within %s", limit))
 }
 
 // couldRepeat reports whether doing twice does harm: the other side does not notice a repeat.
@@ -244,24 +280,30 @@ func (e *Engine) failure(c action.Contract, r *effectRecord, err error, probing 
 	result := run.Result{Outcome: run.Fail, Class: classOf(err), Message: errs.Text(err)}
 	switch kind := errs.KindOf(err); kind {
 	case errs.Busy, errs.Unavailable:
-		if r.Attempts+1 >= e.cfg.Tries {
-			result.Class = "unavailable"
-			if c.Policy == action.OnceOrAsk && probing {
-				result.Outcome = run.Doubtful
-			}
-			return outcome{result: result}
+		result.Class = "unavailable"
+		if c.Policy == action.OnceOrAsk && probing {
+			result.Outcome = run.Doubtful
 		}
-		return outcome{again: e.now().Add(e.backoff(r.Attempts)), err: err, clear: !probing}
+		return e.tryLater(c, r, err, !probing, result)
 	case errs.Doubtful:
-		if c.Policy == action.OnceOrAsk && !probing {
+		if c.Policy == action.Read { // nothing can have happened
+			result.Class = "unavailable"
+			return e.tryLater(c, r, err, true, result)
+		}
+		result.Outcome = run.Doubtful
+		switch {
+		case c.Policy == action.OnceOrAsk && !probing:
 			// One look, where looking can tell, before a person is asked.
 			return outcome{again: e.now().Add(c.Settle), err: err}
-		}
-		if c.Policy == action.OnceOrAsk || r.Attempts+1 >= e.cfg.Tries {
-			result.Outcome = run.Doubtful
+		case c.Policy == action.OnceOrAsk:
 			return outcome{result: result}
+		case !probing && !couldRepeat(c.Policy):
+			// The probe comes first, and where it finds nothing a repeat does no harm.
+			return e.tryLater(c, r, err, false, result)
+		case r.Doubts+1 >= e.cfg.Tries:
+			return outcome{result: result} // nobody could tell, however often it was looked
 		}
-		return outcome{again: e.now().Add(e.backoff(r.Attempts)), err: err}
+		return e.tryLater(c, r, err, false, result)
 	}
 	return outcome{result: result}
 }
@@ -310,6 +352,7 @@ func (e *Engine) ended(ctx context.Context, row string, raw []byte, r *effectRec
 			if res.Outcome == run.Doubtful {
 				e.asks(b, r)
 			}
+			e.foundBy(b, r, r.Step, l.state, res.Told, d.Events)
 			if d.Refusal != nil || len(d.Events) == 0 {
 				e.unused(b, r, res)
 			}

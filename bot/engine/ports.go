@@ -18,7 +18,8 @@ import (
 // place and thread of to, whose Message is "". Edit replaces what a message says. Reactions
 // lists everything a message bears now. Errors: [errs.Busy] when the chat asks us to slow down,
 // [errs.Unavailable] when nothing happened, [errs.Gone] when the place or message cannot be
-// reached any more, [errs.Doubtful] when nobody can tell whether it was posted.
+// reached any more, [errs.Doubtful] when nobody can tell whether it was posted; of Reactions also
+// [errs.Conflict] when somebody else changed what the message says: it is edited, then read again.
 type Poster interface {
 	Find(ctx context.Context, key string, to Ref) (ref Ref, found bool, err error)
 	Post(ctx context.Context, key string, to Ref, c card.Card) (Ref, error)
@@ -112,7 +113,11 @@ type Happened struct {
 	Fields  map[string]any
 }
 
+// Ignored: nothing for us. Why is shown with the delivery, so that nobody has to guess.
+type Ignored struct{ Why string }
+
 func (Said) fact()     {}
+func (Ignored) fact()  {}
 func (Touched) fact()  {}
 func (Voted) fact()    {}
 func (Happened) fact() {}

@@ -62,7 +62,10 @@ func (e *Engine) readReactions(ctx context.Context, row string, raw []byte, r *e
 		e.cfg.Log.Warn("the reactions of a gate message cannot be read now", "run", logged(l.state), "gate", m.Step, "attempt", r.Attempts+1, "error", errs.Text(err))
 		return e.settle(ctx, row, raw, r, outcome{again: e.now().Add(e.backoff(r.Attempts)), err: err})
 	}
-	_, err = e.Submit(ctx, m.Run, run.Reactions{Step: m.Step, Message: ref.String(), Votes: votes})
+	told := e.effects.causeOf(row, "", e.now())
+	_, err = e.submit(ctx, m.Run, run.Reactions{Step: m.Step, Message: ref.String(), Votes: votes}, also{
+		then: func(b *batch, l *live, d run.Decision) { e.foundBy(b, r, m.Step, l.state, &told, d.Events) },
+	})
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return time.Time{}, err
 	}

@@ -81,6 +81,8 @@ func (e *Engine) Restored(ctx context.Context, taken time.Time) error {
 	b.put(spMeta, "pause", encode(pause))
 	b.put(spMeta, metaReshow, []byte(metaFrom))
 	b.put(spMeta, metaRestored, encode(rec))
+	b.del(spMeta, metaAlive) // what was missed since the backup is read back and told as that
+	b.del(spMeta, metaBack)
 	if err := e.commit(ctx, "restore", b); err != nil {
 		return err
 	}
@@ -304,31 +306,28 @@ type Past interface {
 // is dropped by its id.
 const readMargin = time.Hour
 
-// ReadBack asks the sources that can tell for what was delivered since the backup, after a restore.
-// What was stored already is dropped by its id, and what was done already by its meaning; commands
-// that are too old ask their author. It gives how many deliveries were new, and is to be called
-// again after an error of kind [errs.Unavailable]. Without a restore it does nothing.
+// ReadBack asks the sources that can tell for what was delivered since the backup, after a restore,
+// and while the engine was away. What was stored already is dropped by its id, and what was done
+// already by its meaning; commands that are too old ask their author. It gives how many deliveries were
+// new, and is to be called again after an error: a source that could not be reached is asked again.
+// When nothing was missed it does nothing.
 func (e *Engine) ReadBack(ctx context.Context) (int, error) {
+	n, failed := e.readLost(ctx)
+	more, err := e.readBackFrom(ctx)
+	return n + more, errors.Join(failed, err)
+}
+
+// readLost asks the sources for what was delivered since the backup of the last restore.
+func (e *Engine) readLost(ctx context.Context) (n int, failed error) {
 	rec := e.world.restored.Load()
 	if rec == nil {
 		return 0, nil
 	}
-	n := 0
-	var failed error
 	for _, source := range slices.Sorted(maps.Keys(e.cfg.Past)) {
 		if slices.Contains(rec.Read, source) {
 			continue
 		}
-		err := guarded(e.cfg.Log, "read-back."+source, func() error {
-			return e.cfg.Past[source].Since(ctx, rec.Taken.Add(-readMargin), func(d Delivery) error {
-				d.Source = source
-				fresh, err := e.deliver(ctx, d, true)
-				if fresh {
-					n++
-				}
-				return err
-			})
-		})
+		err := e.readSource(ctx, source, rec.Taken.Add(-readMargin), missedLost, &n)
 		if err == nil {
 			err = e.changeRestore(ctx, "restore/read", func(r *restoreRecord) { r.Read = append(r.Read, source) }, nil)
 		}

@@ -11,15 +11,16 @@ import (
 	"slipway/bot/run"
 )
 
-// said gives text to the parser and does what it asks for, once.
-func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) error {
+// said gives text to the parser and does what it asks for, once. asked is false when it asked for
+// nothing.
+func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) (asked bool, err error) {
 	if e.cfg.Parser == nil {
-		return nil
+		return false, nil
 	}
 	w := e.World()
 	person, _ := w.Directory.ByAccount(f.Account)
 	if person.Bot || person.Gone {
-		return nil // they neither command nor get an answer that another bot could answer
+		return false, nil // they neither command nor get an answer that another bot could answer
 	}
 	s := Spoken{Person: person.ID, Account: f.Account, Place: f.Place, Thread: f.Thread, Addressed: f.Addressed, Direct: f.Direct,
 		Project: e.cfg.Projects.Home(f.Place), Now: w.Now}
@@ -30,7 +31,7 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) er
 		}
 		_, found, err := e.get(ctx, spMessages, Ref{Place: f.Place, Message: message}.String(), &m)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if found {
 			s.Run = m.Run
@@ -40,18 +41,19 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) er
 	if at.IsZero() {
 		at = d.At
 	}
-	for i, asked := range e.cfg.Parser.Parse(f.Text, s) {
-		line := asked.Line
+	for i, one := range e.cfg.Parser.Parse(f.Text, s) {
+		line := one.Line
 		if line == 0 {
 			line = i
 		}
 		key := Once{short(d.Source + "\x00" + f.Place.Source + "\x00" + f.Place.ID + "\x00" + f.Message + "\x00" +
 			f.Account.Source + "\x00" + f.Account.ID + "\x00" + strconv.Itoa(line))}
-		if err := e.obey(ctx, s, asked, key, at, r.Replayed > 0 || e.beforeRestore(at), d, f.Message); err != nil {
-			return err
+		if err := e.obey(ctx, s, one, key, at, r.Replayed > 0 || e.beforeRestore(at), d, f.Message); err != nil {
+			return true, err
 		}
+		asked = true
 	}
-	return nil
+	return asked, nil
 }
 
 // obey carries out one command. Its answer is an effect committed with it, keyed by the semantic

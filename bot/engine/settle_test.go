@@ -51,7 +51,7 @@ func TestALostLookupThatCannotLookIsDoubtful(t *testing.T) {
 		w.open()
 		w.say("requester", "quick 1.0")
 		for range 60 {
-			w.pass(10 * time.Minute)
+			w.pass(2 * time.Hour)
 		}
 		w.wantStep("1.0", "it", run.InDoubt)
 		w.wantApplied("test.lookup 1.0", 1)
@@ -67,7 +67,7 @@ func TestALookupThatNeverBeganFails(t *testing.T) {
 	w.open()
 	w.say("requester", "quick 1.0")
 	for range 60 {
-		w.pass(10 * time.Minute)
+		w.pass(2 * time.Hour)
 	}
 	w.wantStep("1.0", "it", run.Stuck)
 	w.wantApplied("test.lookup 1.0", 0)

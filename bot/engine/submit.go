@@ -69,12 +69,15 @@ func (e *Engine) submit(ctx context.Context, runID string, in run.Input, more al
 			return run.Decision{}, err
 		}
 		v := e.world.view.Load()
-		d := run.Decide(book, l.state, in, v.forRun(e.now()))
+		w := v.forRun(e.now())
+		w.Away = e.aways.view()
+		d := run.Decide(book, l.state, in, w)
 		next, err := e.follow(ctx, book, l, d, v, more)
 		if err == nil {
 			if next != nil {
 				e.followed(l, next, d)
 			}
+			e.hurryKeys(d.Hurry)
 			return d, nil
 		}
 		if !errs.Is(err, errs.Conflict) {

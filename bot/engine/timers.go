@@ -71,8 +71,13 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 		return fired || jobs || started, time.Time{}, err
 	}
 	back := e.absencesDue()
+	made, alive, err := e.backDue(ctx)
+	if err != nil {
+		return fired || jobs || started || told, time.Time{}, err
+	}
 	roles, err := e.rolesDue(ctx)
-	return fired || jobs || started || told, earlier(earlier(earlier(earlier(earlier(next, lease), roles), scheduled), digest), back), err
+	next = earlier(earlier(earlier(next, lease), earlier(roles, scheduled)), earlier(earlier(digest, back), alive))
+	return fired || jobs || started || told || made, next, err
 }
 
 // fire gives a timer to its run, once: the commit is guarded by the timer's record.

@@ -92,7 +92,11 @@ func (e *Engine) refreshWorld(context.Context) error {
 }
 
 // World is what a decision made now would know, for questions and for pages.
-func (e *Engine) World() run.World { return e.world.view.Load().forRun(e.now()) }
+func (e *Engine) World() run.World {
+	w := e.world.view.Load().forRun(e.now())
+	w.Away = e.aways.view()
+	return w
+}
 
 func (e *Engine) readWorld(ctx context.Context) error {
 	v := &view{locks: map[string]run.Lock{}, lockRaw: map[string][]byte{}}

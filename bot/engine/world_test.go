@@ -82,6 +82,7 @@ type outside struct {
 	keys    map[string]bool
 	fail    func(action, phase string) error // before and after what Do applies, and in a probe
 	blind   bool                             // probes cannot tell
+	state   string                           // what waits read
 }
 
 type doIn struct {
@@ -129,7 +130,7 @@ func (d deed) Do(_ context.Context, key action.Key, in doIn) (doOut, error) {
 			return doOut{}, err
 		}
 	}
-	return doOut{"made " + in.Name}, nil
+	return doOut{map[bool]string{true: d.out.state, false: "made " + in.Name}[d.policy == action.Read]}, nil
 }
 
 // room is a chat that keeps what was posted.
@@ -382,7 +383,7 @@ func (w *world) bounds() []action.Bound {
 		{Name: "test.keyed", Policy: action.Keyed}, {Name: "test.lookup", Policy: action.Lookup, Settle: time.Minute},
 		{Name: "test.once", Policy: action.OnceOrAsk}, {Name: "test.conditional", Policy: action.Conditional},
 		{Name: "test.made", Policy: action.Keyed, Undo: "test.unmade@1", UndoIn: map[string]string{"name": "in.name"}}, {Name: "test.unmade", Policy: action.Keyed},
-		{Name: "test.sign", Policy: action.Keyed, Job: "sign"},
+		{Name: "test.sign", Policy: action.Keyed, Job: "sign"}, {Name: "test.state", Policy: action.Read, Watched: true},
 	} {
 		c.Version, c.Doc = 1, "for tests"
 		b, err := action.Of(c, deed{c.Name, c.Policy, w.out})

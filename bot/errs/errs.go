@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -48,6 +49,8 @@ type Error struct {
 	Kind Kind
 	Err  error  // the cause; its text may be shown to people
 	hint string // how to mend it; empty when there is nothing to say
+
+	after time.Duration // for how long the other side asks to be left alone
 }
 
 // E makes an error of kind k that happened while doing op.

@@ -246,7 +246,7 @@ func (d *decider) end(path string, body Body) {
 }
 
 func (d *decider) done(in *inst, output map[string]any) {
-	d.end(in.path, StepDone{Step: in.path, Output: output})
+	d.end(in.path, StepDone{Step: in.path, Output: output, Told: d.told})
 }
 
 func (d *decider) stuck(path, why string) {
@@ -263,7 +263,7 @@ func (d *decider) fail(in *inst, class, message string) {
 	}
 	if r, ok := d.retryOf(in, class); ok {
 		at := d.now.Add(r.After)
-		d.emit(StepFailed{Step: in.path, Class: r.Class, Message: message, RetryAt: at})
+		d.emit(StepFailed{Step: in.path, Class: r.Class, Message: message, RetryAt: at, Told: d.told})
 		if r.After > 0 {
 			d.emit(TimerSet{"retry/" + in.path, at})
 		}
@@ -275,7 +275,7 @@ func (d *decider) fail(in *inst, class, message string) {
 	if half := d.halfDone(in); len(half) > 0 {
 		message += "; what failed half-way is not rolled back, look at it: " + strings.Join(half, ", ")
 	}
-	d.emit(StepFailed{Step: in.path, Class: class, Message: message})
+	d.emit(StepFailed{Step: in.path, Class: class, Message: message, Told: d.told})
 	d.lookFailed(in, d.at(in.path))
 }
 

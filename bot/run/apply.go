@@ -114,7 +114,7 @@ func (st *Step) to(status StepStatus, at time.Time) {
 		st.Since = at
 	}
 	st.Status = status
-	st.Message, st.On = "", ""
+	st.Message, st.On, st.Told = "", "", nil
 	st.RetryAt = time.Time{}
 }
 
@@ -141,7 +141,7 @@ func (f *fold) applyStep(e Event) {
 		if b.Adopted {
 			st.Status = Adopted
 		}
-		st.Output, st.Effect, st.Prior = b.Output, "", nil
+		st.Output, st.Effect, st.Prior, st.Told = b.Output, "", nil, b.Told
 		if e.By != "" {
 			st.By = e.By
 		}
@@ -152,7 +152,7 @@ func (f *fold) applyStep(e Event) {
 			status = Waiting
 		}
 		st.to(status, e.At)
-		st.Message, st.RetryAt, st.Effect = b.Message, b.RetryAt, ""
+		st.Message, st.RetryAt, st.Effect, st.Told = b.Message, b.RetryAt, "", b.Told
 		if !b.RetryAt.IsZero() {
 			st.On = "retry"
 		}
@@ -163,9 +163,9 @@ func (f *fold) applyStep(e Event) {
 		st.Message, st.Output, st.Prior, st.Effect, st.By = b.Why, nil, nil, "", e.By
 	case StepStuck:
 		st := f.step(b.Step)
-		on := st.On
+		on, told := st.On, st.Told
 		st.to(Stuck, e.At)
-		st.Message = b.Why
+		st.Message, st.Told = b.Why, told
 		if b.On != "" {
 			on = b.On
 		}

@@ -170,6 +170,10 @@ func (d *decider) retry(c Command) *errs.Error {
 	case st.Status == Waiting && st.RetryAt.IsZero():
 		return refuse(errs.Conflict, "%s has not been tried yet", c.Step).Hint("`why %s` tells what it waits for", c.Step)
 	}
+	if d.hurry(in, st, c) {
+		d.reply = c.Step + " is tried again now"
+		return nil
+	}
 	if step := d.inFlightAfter(c.Step); step != "" {
 		return refuse(errs.Conflict, "an effect of %s is under way", step).Hint("wait for its outcome, or settle its doubt")
 	}

@@ -30,9 +30,10 @@ import (
 type Decision struct {
 	Events  []Event
 	Refusal *errs.Error
-	Reply   string // to the person who spoke; "" when there is nothing to say
-	Reads   []Read // versions that the decision rests on
-	After   *State // the state after Events; the same pointer as before when there are none
+	Reply   string   // to the person who spoke; "" when there is nothing to say
+	Reads   []Read   // versions that the decision rests on
+	After   *State   // the state after Events; the same pointer as before when there are none
+	Hurry   []string // keys of effects in flight whose next try should come at once
 }
 
 // Read is one version that a decision rests on.
@@ -61,7 +62,7 @@ func Decide(p *playbook.Playbook, s *State, in Input, w World) Decision {
 	}
 	d.advance()
 	if len(d.events) == 0 {
-		return Decision{Reply: d.reply, Reads: d.reads, After: s}
+		return Decision{Reply: d.reply, Reads: d.reads, After: s, Hurry: d.hurried}
 	}
 	return Decision{Events: d.events, Reply: d.reply, Reads: d.reads, After: d.s}
 }
@@ -77,6 +78,9 @@ type decider struct {
 	events []Event
 	reads  []Read
 	reply  string
+
+	told    *Told    // what made the wait look whose result is taken now
+	hurried []string // effects that are to be tried at once
 
 	anew      string // the step that starts anew, and so sees the ledgers as they are now
 	untouched Step   // every step of which no event has spoken; it is never written

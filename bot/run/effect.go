@@ -137,7 +137,9 @@ func (d *decider) result(r Result) *errs.Error {
 	case ForStep:
 		d.doEnded(in, e, ended)
 	case ForPoll:
+		d.told = r.Told
 		d.polled(in, ended)
+		d.told = nil
 	case ForConfirm:
 		d.confirmed(in, ended)
 	case ForAgain:

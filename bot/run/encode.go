@@ -162,6 +162,9 @@ func encodeStep(st *Step) ([]byte, error) {
 	}
 	optMap(&o, "answered_by", st.AnsweredBy)
 	o.OptString("by", string(st.By))
+	if st.Told != nil {
+		o.Any("told", st.Told)
+	}
 	return o.End()
 }
 

@@ -68,6 +68,7 @@ type StepDone struct {
 	Output  map[string]any `json:"output,omitempty"`
 	Adopted bool           `json:"adopted,omitempty"`
 	Reused  bool           `json:"reused,omitempty"` // unchanged inputs: the earlier result still stands
+	Told    *Told          `json:"told,omitempty"`   // of a wait
 }
 
 // StepFailed ends an attempt badly. RetryAt is set when another attempt follows by itself.
@@ -76,6 +77,7 @@ type StepFailed struct {
 	Class   string    `json:"class,omitempty"`
 	Message string    `json:"message"`
 	RetryAt time.Time `json:"retry_at,omitzero"`
+	Told    *Told     `json:"told,omitempty"` // of a wait
 }
 
 // StepSkipped: by its when, by a person, by a freeze or by a deadline.

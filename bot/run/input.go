@@ -16,6 +16,7 @@ type World struct {
 	Directory people.Directory
 	Calendar  calendar.Calendar
 	Locks     map[string]Lock // those that are held or queued for, by name
+	Away      map[string]Away // effects that do not get through, by key; nothing is decided by them
 
 	// Free, when it is set, gives conditions a value of its own; see Decide of [playbook.Scope]. It is
 	// nil for every real run.
@@ -76,6 +77,7 @@ type Result struct {
 	Class   string // of a failure, for on_fail
 	Message string // for people
 	Found   bool   // a probe found it already done
+	Told    *Told  // of a wait: what made it look; nil when nobody knows
 }
 
 // Outcome of an effect.

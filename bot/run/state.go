@@ -92,6 +92,7 @@ type Step struct {
 	Late        []string                   `json:"late,omitempty"`        // collect: members that answered late
 	AnsweredBy  map[string]people.PersonID `json:"answered_by,omitempty"` // by member
 	By          people.PersonID            `json:"by,omitempty"`          // who answered, closed or skipped
+	Told        *Told                      `json:"told,omitempty"`        // of a wait that ended: what made it look
 }
 
 // Prior is a result that may still stand when its step is examined again.

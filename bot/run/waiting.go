@@ -89,14 +89,21 @@ func (d *decider) polled(in *inst, r EffectEnded) {
 			return
 		}
 		if failed {
-			d.fail(in, "failed", "what it waits for has failed: "+in.def.Wait.Fail.Text)
+			d.fail(in, "failed", "what it waits for has failed: "+orElse(seen(out), in.def.Wait.Fail.Text))
 			return
 		}
 	}
-	if st.On != "" {
-		d.emit(StepWaits{in.path, "", ""})
+	if now := seen(out); st.On != "" || st.Message != now {
+		d.emit(StepWaits{in.path, "", now})
 	}
 	d.poll(in, next)
+}
+
+// seen is what the watched object says of itself to people, in its field `told`: why it is still waited
+// for. Most have none.
+func seen(out map[string]any) string {
+	text, _ := out["told"].(string)
+	return text
 }
 
 // answer is a person's answer to an ask, a by_hand or a collect.

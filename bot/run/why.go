@@ -159,6 +159,7 @@ func (d *decider) whyStep(in *inst) Explanation {
 	st := d.at(in.path)
 	e := Explanation{Step: in.path, Title: in.def.Title(), Status: string(st.Status), Since: st.Since, Awaited: d.awaited(in, st)}
 	add := func(format string, args ...any) { e.Lines = append(e.Lines, fmt.Sprintf(format, args...)) }
+	d.whyAway(in.path, add)
 	switch st.Status {
 	case Waiting:
 		e.Blockers = d.blockers(in, false)
@@ -179,6 +180,9 @@ func (d *decider) whyStep(in *inst) Explanation {
 		if st.By != "" {
 			add("by %s", st.By)
 		}
+		if told := st.ToldWords(); told != "" {
+			add("%s", told)
+		}
 		if st.Status == Adopted {
 			add("it was done outside of this run and found by a probe")
 		}
@@ -187,6 +191,9 @@ func (d *decider) whyStep(in *inst) Explanation {
 		}
 	default:
 		add("%s", orElse(st.Message, string(st.Status)))
+		if told := st.ToldWords(); told != "" {
+			add("%s", told)
+		}
 		if st.Gate != nil && st.Gate.Verdict != nil {
 			e.Lines = append(e.Lines, st.Gate.Verdict.Explain()...)
 		}
@@ -227,6 +234,9 @@ func (d *decider) whyRunning(in *inst, st *Step, add func(string, ...any)) {
 		if in.def.Wait.At != nil {
 			add("it waits until %v", st.Inputs["at"])
 			return
+		}
+		if st.Message != "" {
+			add("%s", st.Message)
 		}
 		add("it waits until %s, and looks every %s", in.def.Wait.Until.Text, in.def.Wait.Poll)
 	case playbook.Each:

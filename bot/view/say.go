@@ -38,9 +38,15 @@ func (r *Reader) say(v seen, ev run.Event) (words, weight, message string) {
 		case b.Reused:
 			return b.Step + " keeps its earlier result: nothing it uses has changed", plain, ""
 		}
+		if b.Told != nil {
+			return b.Step + " is done: " + b.Told.String(), plain, ""
+		}
 		return b.Step + " is done", plain, ""
 	case run.StepFailed:
 		words = f("%s failed: %s", b.Step, b.Message)
+		if b.Told != nil {
+			words += " (" + b.Told.String() + ")"
+		}
 		if !b.RetryAt.IsZero() {
 			words += "; it is tried again at " + card.Moment(b.RetryAt)
 		}

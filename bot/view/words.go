@@ -144,6 +144,8 @@ func statusWords(p *playbook.Playbook, s *run.State, w run.World) string {
 		return count(stuck, "step is", "steps are") + " stuck and need a person"
 	case asks > 0:
 		return count(asks, "gate is", "gates are") + " open for approval"
+	case run.AwayLine(s, w) != "":
+		return run.AwayLine(s, w)
 	case running > 0:
 		return count(running, "step is", "steps are") + " under way"
 	}
@@ -174,7 +176,7 @@ func waitsFor(p *playbook.Playbook, s *run.State) string {
 		case def.Kind == playbook.Collect:
 			return "answers are awaited: " + def.Title()
 		case def.Kind == playbook.Wait:
-			held = "waits: " + def.Title()
+			held = "waits: " + def.Title() + colon(st.Message)
 		case def.Kind == playbook.Call, def.Kind == playbook.Offer:
 			held = "runs that it started are under way"
 		}
@@ -229,6 +231,8 @@ func detail(def *playbook.Step, st *run.Step) string {
 		}
 	case run.Running:
 		return st.Message
+	case run.Done, run.Adopted:
+		return st.ToldWords()
 	}
 	return ""
 }
