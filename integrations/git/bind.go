@@ -3,7 +3,7 @@ package git
 import "slipway/bot/action"
 
 // Bind gives every action of this package with its code, for the set that cmd builds.
-func Bind(r *Repositories, v Versions) ([]action.Bound, error) {
+func Bind(r *Repositories, v Versions, d Depot) ([]action.Bound, error) {
 	var all []action.Bound
 	var first error
 	add := func(b action.Bound, err error) {
@@ -22,5 +22,10 @@ func Bind(r *Repositories, v Versions) ([]action.Bound, error) {
 	add(action.Of(verify.Contract(), verify))
 	found := NewFindRelease(r, r.opts.GPG)
 	add(action.Of(found.Contract(), found))
+	branch, files := NewPushBranch(r), NewFiles(r, d)
+	add(action.Of(branch.Contract(), branch))
+	add(action.Of(files.Contract(), files))
+	fork := NewPushFork(r)
+	add(action.Of(fork.Contract(), fork))
 	return all, first
 }

@@ -189,6 +189,38 @@ func pushByHand(h *action.Hand) {
 	h.Result("tag", h.Word("tag"))
 }
 
+// pushBranchByHand pushes a branch, if nobody pushed meanwhile.
+func pushBranchByHand(h *action.Hand) {
+	head := "refs/heads/" + h.Text("branch")
+	h.Look("git ls-remote -- %s %s", h.Word("remote"), h.Quote(head))
+	h.Note("It is done if the branch is at %s or has it in its history. The push refuses itself if the branch is not where it was.", h.Text("commit"))
+	from := h.Text("from")
+	if from == "" {
+		from = h.Text("remote")
+	}
+	r := h.Repository(from)
+	h.Run("git -C %s cat-file -e %s", r, h.Quote(h.Text("commit")+"^{commit}"))
+	h.Run("git -C %s push --no-verify --no-signed --no-follow-tags --force-with-lease=%s %s %s", r,
+		h.Quote(head+":"+h.Text("expected")), h.Word("remote"), h.Quote(h.Text("commit")+":"+head))
+	h.Set("branch", h.Word("branch"))
+	h.Set("commit", h.Word("commit"))
+}
+
+// filesByHand puts the files into a folder, under the paths that they are given with.
+func filesByHand(h *action.Hand) {
+	r, dir := h.Repository(h.Text("remote")), h.Path("files")
+	to := h.Text("to")
+	if to == "" {
+		to = "."
+	}
+	h.Run("rm -rf %s", dir)
+	h.Run("mkdir -p %s/%s", dir, h.Quote(to))
+	h.Run("git -C %s archive %s | tar -x -C %s/%s", r, h.Quote(h.Text("commit")+":"+h.Text("path")), dir, h.Quote(to))
+	h.Run("find %s -type f", dir)
+	h.Set("files", dir)
+	h.Set("commit", `"$(git -C `+r+` rev-parse --verify `+h.Quote(h.Text("commit")+"^{commit}")+`)"`)
+}
+
 func verifyByHand(h *action.Hand) {
 	r := h.Repository(h.Text("remote"))
 	h.Run("rm -rf %s", h.Path("gnupg"))

@@ -98,7 +98,9 @@ func (r *Repositories) environment(c call, remote string) []string {
 	}
 	config := slices.Concat(settings(), c.config)
 	if c.remote {
+		asked, secret := r.credentials(remote)
 		config = append(config, "remote."+remoteName+".url", remote)
+		config, env = append(config, asked...), append(env, secret...)
 	}
 	for i := 0; i < len(config); i += 2 {
 		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", i/2, config[i]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", i/2, config[i+1]))
@@ -142,7 +144,7 @@ func (c *Copy) exec(ctx context.Context, k call) (string, error) {
 	if !errors.As(err, &exit) {
 		return "", errs.E("git."+k.args[0], errs.Unavailable, fmt.Errorf("git cannot be run: %w", err))
 	}
-	return out.String(), c.classify(k.args[0], errOut.String())
+	return out.String(), c.classify(k.args[0], c.repos.hidden(errOut.String()))
 }
 
 // line runs git and returns its output without the newline.

@@ -22,6 +22,15 @@ type LogIn struct {
 	Remote string `cel:"remote" json:"remote" doc:"address of the repository"`
 	From   string `cel:"from,optional" json:"from,omitempty" doc:"the last release; empty means the whole history"`
 	To     string `cel:"to" json:"to"`
+	Path   string `cel:"path,optional" json:"path,omitempty" doc:"a file or folder; the commits that touch it are told one by one in entries"`
+}
+
+// Entry is one commit that is no merge.
+type Entry struct {
+	ID      string `cel:"id" json:"id" doc:"whole id of the commit"`
+	Subject string `cel:"subject" json:"subject"`
+	Author  string `cel:"author" json:"author" doc:"name, without the mail address"`
+	Body    string `cel:"body" json:"body" doc:"what follows the subject"`
 }
 
 // LogOut is the log, newest first, without merges.
@@ -32,6 +41,7 @@ type LogOut struct {
 	Merges      int      `cel:"merges" json:"merges" doc:"number of merges"`
 	Authors     []string `cel:"authors" json:"authors" doc:"mail addresses of the authors of commits that are no merges, each once, in order"`
 	AuthorNames []string `cel:"author_names" json:"author_names" doc:"the name for each of authors"`
+	Entries     []Entry  `cel:"entries,optional" json:"entries,omitempty" doc:"the commits that touch path, oldest first; absent without a path or such a commit"`
 }
 
 // Contract of git.log@1.
@@ -67,7 +77,10 @@ func (a Log) Do(ctx context.Context, _ action.Key, in LogIn) (out LogOut, err er
 			return err
 		}
 		out = summarize(commits)
-		return nil
+		if in.Path != "" {
+			out.Entries, err = c.entries(ctx, from, to, in.Path)
+		}
+		return err
 	})
 	return out, err
 }
@@ -102,6 +115,53 @@ func (c *Copy) commits(ctx context.Context, from, to string) ([]Commit, error) {
 		commits = append(commits, Commit{Oid: f[0], Abbrev: f[1], Subject: clean(f[2]), Name: clean(f[3]), Mail: clean(f[4]), Parents: strings.Fields(f[5])})
 	}
 	return commits, nil
+}
+
+// maxEntries and maxBody bound what is told of single commits: bodies are read for a few words of command.
+const (
+	maxEntries = 1000
+	maxBody    = 4000 // bytes
+)
+
+// entries lists the commits of to without those of from that touch path, oldest first.
+func (c *Copy) entries(ctx context.Context, from, to, path string) ([]Entry, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	args := []string{"log", "-z", "--no-merges", "--no-color", "--no-decorate", "--format=%H%x00%s%x00%an%x00%b", "--end-of-options", to}
+	if from != "" {
+		args = append(args, "^"+from)
+	}
+	text, err := c.exec(ctx, call{args: append(args, "--", path)})
+	if err != nil || text == "" {
+		return nil, err
+	}
+	fields := strings.Split(strings.TrimSuffix(text, "\x00"), "\x00")
+	if len(fields)%4 != 0 {
+		return nil, errs.E("git.log", errs.Corrupt, fmt.Errorf("git log of %s cannot be read", Redact(c.remote))).
+			Hint("Run git fsck in the repository")
+	}
+	var out []Entry
+	for f := range slices.Chunk(fields, 4) {
+		var body []string
+		for line := range strings.Lines(f[3][:min(len(f[3]), maxBody)]) {
+			body = append(body, clean(strings.TrimRight(line, "\r\n")))
+		}
+		out = append(out, Entry{ID: f[0], Subject: clean(f[1]), Author: clean(f[2]), Body: strings.Join(body, "\n")})
+	}
+	if len(out) > maxEntries {
+		return nil, errs.E("git.log", errs.Invalid, fmt.Errorf("%d commits touch %s since %s", len(out), path, orHistory(from))).
+			Hint("More than %d cannot be told one by one; check that the last release is the right one", maxEntries)
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+func orHistory(from string) string {
+	if from == "" {
+		return "the beginning"
+	}
+	return from
 }
 
 // clean is text from a commit on one line of valid UTF-8.

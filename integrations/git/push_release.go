@@ -12,7 +12,8 @@ import (
 
 // PushRelease moves the branch to the release commit and creates the signed tag, both in one
 // atomic push. Policy: conditional: the branch must still be where it was when people approved,
-// and the tag must not exist.
+// and the tag must not exist. Where the branch was expected to be at the release commit already, since
+// it was pushed before the tag, the tag alone is pushed, and the branch may have gone on meanwhile.
 type PushRelease struct{ copies Copies }
 
 // NewPushRelease makes git.push_release@1.
@@ -22,7 +23,7 @@ func NewPushRelease(c Copies) PushRelease { return PushRelease{copies: c} }
 type PushIn struct {
 	Remote   string `cel:"remote" json:"remote" doc:"address of the repository"`
 	Branch   string `cel:"branch" json:"branch"`
-	Expected string `cel:"expected" json:"expected" doc:"commit the branch must be at before the push"`
+	Expected string `cel:"expected" json:"expected" doc:"commit the branch must be at before the push; the release commit itself when the branch was pushed before"`
 	Commit   string `cel:"commit" json:"commit" doc:"the release commit; the branch moves to it"`
 	Tag      string `cel:"tag" json:"tag"`
 	Object   string `cel:"object" json:"object" doc:"the whole tag object: approved payload and armoured signature"`
@@ -71,11 +72,16 @@ func (in PushIn) check() (TagObject, error) {
 }
 
 // remoteState is what a remote says about the refs of a release, just now.
-type remoteState struct{ branch, tag string } // object ids; "" = there is none
+type remoteState struct{ branch, tag, target string } // object ids, target of an annotated tag; "" = there is none
 
+// remoteState asks the remote. Without a tag only the branch is asked for.
 func (c *Copy) remoteState(ctx context.Context, branch, tag string) (remoteState, error) {
 	head, ref := "refs/heads/"+branch, "refs/tags/"+tag
-	out, err := c.exec(ctx, call{args: []string{"ls-remote", "--quiet", "--", remoteName, head, ref}, remote: true})
+	names := []string{head}
+	if tag != "" {
+		names = append(names, ref, ref+"^{}")
+	}
+	out, err := c.exec(ctx, call{args: append([]string{"ls-remote", "--quiet", "--", remoteName}, names...), remote: true})
 	var s remoteState
 	for line := range strings.Lines(out) {
 		oid, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
@@ -84,6 +90,8 @@ func (c *Copy) remoteState(ctx context.Context, branch, tag string) (remoteState
 			s.branch = oid
 		case ref:
 			s.tag = oid
+		case ref + "^{}":
+			s.target = oid
 		}
 	}
 	return s, err
@@ -119,7 +127,12 @@ func (c *Copy) released(ctx context.Context, in PushIn) (bool, error) {
 	want := ObjectID(in.Object, in.Commit)
 	switch {
 	case now.tag != "" && now.tag != want:
-		return false, errs.E(op, errs.Exists, fmt.Errorf("%s has the tag %s already, as object %s; this release's is %s", Redact(c.remote), in.Tag, now.tag, want)).
+		target := now.target
+		if target == "" {
+			target = now.tag
+		}
+		return false, errs.E(op, errs.Exists, fmt.Errorf("%s has the tag %s already, of the commit %s, as object %s; this release's is of %s, as object %s",
+			Redact(c.remote), in.Tag, target, now.tag, in.Commit, want)).
 			Hint("Look at the tag with git show %s; if it is the release, adopt it, else choose another version", in.Tag)
 	case now.tag == want && now.branch == in.Commit:
 		return true, nil
@@ -141,11 +154,36 @@ func (c *Copy) released(ctx context.Context, in PushIn) (bool, error) {
 	case now.branch == "":
 		return false, errs.E(op, errs.Conflict, fmt.Errorf("%s has no branch %s any more; it was at %s", Redact(c.remote), in.Branch, in.Expected)).
 			Hint("Find out who removed the branch")
+	case now.branch != in.Expected && in.pushedBefore():
+		return false, c.stillHas(ctx, in)
 	case now.branch != in.Expected:
 		return false, errs.E(op, errs.Conflict, fmt.Errorf("the branch %s of %s moved from %s to %s", in.Branch, Redact(c.remote), in.Expected, now.branch)).
 			Hint("Make the release anew on top of %s and have it approved", now.branch)
 	}
 	return false, nil
+}
+
+// pushedBefore reports whether the branch had the release commit before the tag is pushed.
+func (in PushIn) pushedBefore() bool { return in.Expected == in.Commit }
+
+// stillHas checks that the branch, which went on since the release commit was pushed, contains it.
+func (c *Copy) stillHas(ctx context.Context, in PushIn) error {
+	if err := c.Fetch(ctx); err != nil {
+		return err
+	}
+	tip, err := c.tip(ctx, in.Branch)
+	if err != nil {
+		return err
+	}
+	if _, err := c.resolve(ctx, in.Commit); err != nil {
+		return err
+	}
+	ok, err := c.contains(ctx, tip, in.Commit)
+	if ok || err != nil {
+		return err
+	}
+	return errs.E("git.push_release", errs.Conflict, fmt.Errorf("the branch %s of %s had the release commit %s; it was moved to %s, which does not contain it", in.Branch, Redact(c.remote), in.Commit, tip)).
+		Hint("Find out who moved the branch; nothing was tagged")
 }
 
 // Do pushes. Whatever git says, the remote is asked again afterwards: a push whose answer was
@@ -166,9 +204,17 @@ func (a PushRelease) Do(ctx context.Context, _ action.Key, in PushIn) (PushOut, 
 			return errs.E("git.push_release", errs.Internal, fmt.Errorf("git stored the tag as %s, not as %s", object, in.out().TagObject))
 		}
 		head, ref := "refs/heads/"+in.Branch, "refs/tags/"+in.Tag
-		_, pushed := c.exec(ctx, call{remote: true, args: []string{"push", "--atomic", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
-			"--force-with-lease=" + head + ":" + in.Expected, "--force-with-lease=" + ref + ":", "--",
-			remoteName, in.Commit + ":" + head, object + ":" + ref}})
+		args := []string{"push", "--atomic", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no", "--force-with-lease=" + ref + ":"}
+		refs := []string{"--", remoteName, object + ":" + ref}
+		if in.pushedBefore() {
+			// Nothing is left to do for the branch, which may be further on: it is only looked at.
+			if _, err := c.released(ctx, in); err != nil {
+				return err
+			}
+		} else {
+			args, refs = append(args, "--force-with-lease="+head+":"+in.Expected), append(refs, in.Commit+":"+head)
+		}
+		_, pushed := c.exec(ctx, call{remote: true, args: append(args, refs...)})
 		if pushed == nil {
 			return nil
 		}

@@ -26,11 +26,13 @@ import (
 
 // Options are what an operator may set. The zero Options will do.
 type Options struct {
-	Git        string        // the git program; "" = found in PATH
-	GPG        string        // the gpg program; "" = found in PATH when a signature is verified
-	SSHCommand string        // GIT_SSH_COMMAND, e.g. with a key file; "" = ssh in batch mode
-	AskPass    string        // GIT_ASKPASS: a program that prints the user name or the password; "" = none
-	Timeout    time.Duration // of one git command, when the caller sets no earlier deadline; 0 = 5 minutes
+	Git        string // the git program; "" = found in PATH
+	GPG        string // the gpg program; "" = found in PATH when a signature is verified
+	SSHCommand string // GIT_SSH_COMMAND, e.g. with a key file; "" = ssh in batch mode
+	AskPass    string // GIT_ASKPASS: a program that prints the user name or the password; "" = none
+	// Credentials are for remotes over HTTP, by the beginning of their address; the longest that fits counts.
+	Credentials []Credential
+	Timeout     time.Duration // of one git command, when the caller sets no earlier deadline; 0 = 5 minutes
 }
 
 // Repositories holds the bare working copies under one folder. Its methods may be called from
@@ -54,6 +56,11 @@ func Open(root string, opts Options) (*Repositories, error) {
 				Hint("Install the package git, version 2.31 or newer")
 		}
 		opts.Git = path
+	}
+	for _, c := range opts.Credentials {
+		if err := c.check(); err != nil {
+			return nil, err
+		}
 	}
 	if opts.Timeout <= 0 {
 		opts.Timeout = 5 * time.Minute
