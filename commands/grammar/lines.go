@@ -13,10 +13,15 @@ type line struct {
 // plainLines drops what a person shows rather than says: quotations (">", and ">>>" to the end
 // of the message), fenced blocks (``` and ~~~, wherever the fence opens; one that is never
 // closed reaches to the end), indented code, and code in single backticks over several lines of
-// one paragraph. In doubt a line is dropped: what is not run can be said again.
-func plainLines(text string) []line {
+// one paragraph. Where text is Markdown it drops more, see [shown]. In doubt a line is dropped: what
+// is not run can be said again.
+func plainLines(text string, markdown bool) []line {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	all := strings.Split(text, "\n")
+	hidden := make([]bool, len(all))
+	if markdown {
+		hidden = shown(all)
+	}
 	var out []line
 	fence := ""
 	for i := 0; i < len(all); i++ {
@@ -51,7 +56,9 @@ func plainLines(text string) []line {
 			i = end
 			continue
 		}
-		out = append(out, line{i + 1, trimmed})
+		if !hidden[i] {
+			out = append(out, line{i + 1, trimmed})
+		}
 	}
 	return out
 }

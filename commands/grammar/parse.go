@@ -13,6 +13,7 @@ type Context struct {
 	Addressed bool     // every line is meant for the bot: a direct message, the console
 	Forwarded bool     // forwarded, shared or edited text, or a bot's: it never runs
 	Addresses []string // how the bot is called there, e.g. "slipway", "<@U0B0T>"; empty means "slipway"
+	Markdown  bool     // the place shows text as Markdown: what it quotes, folds or hides never runs
 	Run       string   // the run in whose thread this is said; it stands for a RUN that is left out
 	Names     Names    // may be nil: then names are not suggested
 }
@@ -60,7 +61,7 @@ func (t *Table) Parse(text string, ctx Context) []Result {
 		text   string
 	}
 	var lines []asked
-	for _, l := range plainLines(text) {
+	for _, l := range plainLines(text, ctx.Markdown) {
 		rest, named := strip(l.text, ctx.Addresses)
 		if !named && !ctx.Addressed {
 			continue

@@ -39,6 +39,8 @@ func Bind(now func() time.Time) ([]action.Bound, error) {
 		Doc: "Counts the version of a daily build from the last release."}, pure[DailyIn, DailyOut](chooseDaily)))
 	add(action.Of(action.Contract{Name: "release.withdrawal", Version: 1, Policy: action.Read, Classes: []string{"exists"},
 		Doc: "Writes the mail that tells clients of a version that went, and what they must do."}, pure[WithdrawalIn, WithdrawalOut](writeWithdrawal)))
+	add(action.Of(action.Contract{Name: "release.same_tag", Version: 1, Policy: action.Read, Classes: []string{"conflict"},
+		Doc: "Compares the tag that others see with the one that was pushed."}, pure[SameTagIn, SameTagOut](sameTag)))
 	return all, failed
 }
 
@@ -115,24 +117,28 @@ func checkVersion(in VersionIn) (VersionOut, error) {
 
 // ChangelogIn and ChangelogOut are those of release.changelog@1.
 type ChangelogIn struct {
-	Version string   `cel:"version" json:"version" kind:"version"`
-	Scheme  string   `cel:"scheme" json:"scheme"`
-	Package string   `cel:"package" json:"package" doc:"name in the changelog"`
-	Suite   string   `cel:"suite" json:"suite"`
-	Message string   `cel:"message,optional" json:"message,omitempty" doc:"first line; by default it names the version"`
-	Lines   []string `cel:"lines" json:"lines" doc:"one-line log since the last release"`
-	By      string   `cel:"by" json:"by" doc:"Name <mail>"`
-	Date    string   `cel:"date" json:"date" kind:"time"`
-	Path    string   `cel:"path" json:"path" doc:"file of the changelog in the repository"`
-	Before  string   `cel:"before,optional" json:"before,omitempty" doc:"the changelog as it is now; empty when there is none"`
-	Debian  string   `cel:"debian,optional" json:"debian,omitempty" doc:"version of the package where it is not that of a release, such as 2019.02+really2019.01-1"`
-	Made    bool     `cel:"made,optional" json:"made,omitempty" doc:"before belongs to a release that a person made: its entry is told, and none is written"`
+	Version string     `cel:"version" json:"version" kind:"version"`
+	Scheme  string     `cel:"scheme" json:"scheme"`
+	Package string     `cel:"package" json:"package" doc:"name in the changelog"`
+	Suite   string     `cel:"suite" json:"suite"`
+	Message string     `cel:"message,optional" json:"message,omitempty" doc:"first line; by default it names the version"`
+	Lines   []string   `cel:"lines" json:"lines" doc:"one-line log since the last release"`
+	By      string     `cel:"by" json:"by" doc:"Name <mail>"`
+	Date    string     `cel:"date" json:"date" kind:"time"`
+	Path    string     `cel:"path" json:"path" doc:"file of the changelog in the repository"`
+	Before  string     `cel:"before,optional" json:"before,omitempty" doc:"the changelog as it is now; empty when there is none"`
+	Debian  string     `cel:"debian,optional" json:"debian,omitempty" doc:"version of the package where it is not that of a release, such as 2019.02+really2019.01-1"`
+	Style   string     `cel:"style,optional" json:"style,omitempty" doc:"log (default): the message and the one-line log; gbp: the commits of entries, as gbp dch writes them"`
+	Entries []LogEntry `cel:"entries,optional" json:"entries,omitempty" doc:"with the style gbp: the commits that touch the packaging, oldest first"`
+	Bears   string     `cel:"bears,optional" json:"bears,omitempty" doc:"a file that holds the version and nothing else: lava_common/VERSION"`
+	Made    bool       `cel:"made,optional" json:"made,omitempty" doc:"before belongs to a release that a person made: its entry is told, and none is written"`
 }
 type ChangelogOut struct {
 	Entry   string            `cel:"entry" json:"entry" doc:"empty when a release that a person made has none"`
 	Version string            `cel:"version" json:"version" doc:"whole Debian version of the entry, with the epoch that the changelog has: 1:2019.01-1; where there is no entry, the one that it would have"`
 	Digest  string            `cel:"digest" json:"digest" kind:"digest"`
 	Files   map[string]string `cel:"files" json:"files" doc:"path → entry, for the release commit"`
+	Whole   map[string]string `cel:"whole,optional" json:"whole,omitempty" doc:"path → whole content of the file that bears the version; absent without one"`
 }
 
 func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
@@ -162,6 +168,18 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	}
 	entry := ReleaseEntry(in.Package, v, message, in.Lines, by.Name, by.Address, date)
 	entry.Distribution = in.Suite
+	switch in.Style {
+	case "", "log":
+	case "gbp":
+		entry.Wide = true
+		if items := GbpItems(in.Entries, by.Name); len(items) > 0 {
+			entry.Items = items
+		} else { // gbp dch writes UNRELEASED here
+			entry.Items = []Item{{Text: message}}
+		}
+	default:
+		return ChangelogOut{}, errs.E(op, errs.Invalid, fmt.Errorf("%q is no style of a changelog", in.Style)).Hint("It is log or gbp")
+	}
 	if in.Debian != "" {
 		entry.Version = in.Debian
 	}
@@ -180,7 +198,11 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	if err != nil {
 		return ChangelogOut{}, err
 	}
-	return ChangelogOut{Entry: text, Version: entry.Version, Digest: action.DigestOf([]byte(text)), Files: map[string]string{in.Path: text + "\n"}}, nil
+	out := ChangelogOut{Entry: text, Version: entry.Version, Digest: action.DigestOf([]byte(text)), Files: map[string]string{in.Path: text + "\n"}}
+	if in.Bears != "" && in.Debian == "" {
+		out.Whole = map[string]string{in.Bears: v.Text + "\n"}
+	}
+	return out, nil
 }
 
 // madeEntry is the newest entry of a changelog if it is that of v, as it stands there. One that is
@@ -216,6 +238,7 @@ type NotesOut struct {
 	Body      string `cel:"body" json:"body" doc:"of the announcement: the notes and the one-line log"`
 	MessageID string `cel:"message_id" json:"message_id"`
 	Digest    string `cel:"digest" json:"digest" kind:"digest" doc:"of subject and body"`
+	Page      string `cel:"page,optional" json:"page,omitempty" kind:"digest" doc:"of markdown"`
 }
 
 func writeNotes(in NotesIn) (NotesOut, error) {
@@ -251,5 +274,5 @@ func writeNotes(in NotesIn) (NotesOut, error) {
 	}
 	a := Announce(n)
 	return NotesOut{Markdown: n.Markdown(), Plain: n.Plain(), Subject: a.Subject, Body: a.Body, MessageID: id,
-		Digest: action.DigestOf([]byte(a.Subject + "\n\n" + a.Body))}, nil
+		Digest: action.DigestOf([]byte(a.Subject + "\n\n" + a.Body)), Page: action.DigestOf([]byte(n.Markdown()))}, nil
 }

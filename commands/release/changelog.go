@@ -25,6 +25,7 @@ type Entry struct {
 	Items        []Item
 	Name, Mail   string    // who made the release
 	Date         time.Time // its zone is kept
+	Wide         bool      // lines stand as they are, however long, and a blank line before each heading, as gbp dch leaves them
 }
 
 // Item is one point of an entry with the lines under it.
@@ -124,17 +125,24 @@ func (e Entry) Render() (string, error) {
 		urgent = "medium"
 	}
 	fmt.Fprintf(&b, "%s (%s) %s; urgency=%s\n\n", e.Source, e.Version, e.Distribution, urgent)
-	for _, item := range e.Items {
+	for i, item := range e.Items {
 		text := item.clean()
 		switch {
 		case text == "":
 		case item.Bare:
+			if e.Wide && i > 0 {
+				b.WriteString("\n")
+			}
 			fmt.Fprintf(&b, "  %s\n", text)
 		default:
 			fmt.Fprintf(&b, "  * %s\n", text)
 		}
 		for _, line := range item.Lines {
-			for _, l := range wrap(OneLine(line), logWidth, logIndent, logRest) {
+			if line = OneLine(line); e.Wide && line != "" {
+				b.WriteString(strings.Repeat(" ", logIndent) + line + "\n")
+				continue
+			}
+			for _, l := range wrap(line, logWidth, logIndent, logRest) {
 				b.WriteString(l + "\n")
 			}
 		}

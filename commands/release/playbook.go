@@ -25,8 +25,11 @@ var promote []byte
 //go:embed debian.yaml
 var debian []byte
 
+//go:embed leftovers.yaml
+var leftovers []byte
+
 // Playbooks are all of the family, by name: what a release is, and what follows one.
 func Playbooks() map[string][]byte {
 	return map[string][]byte{"release": Playbook, "release-undo": undo, "release-refresh": refresh, "release-daily": daily,
-		"release-promote": promote, "release-debian": debian}
+		"release-promote": promote, "release-debian": debian, "release-leftovers": leftovers}
 }

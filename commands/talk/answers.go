@@ -102,6 +102,7 @@ func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command
 		if state, w.Now, err = a.asOf(ctx, id, at, w.Now); err != nil {
 			return "", err
 		}
+		w.Away = nil // what is known of the present only
 	}
 	switch c.Verb {
 	case "show":
@@ -205,7 +206,7 @@ func (a *Answers) why(ctx context.Context, id string, p *playbook.Playbook, s *r
 		return "", err
 	}
 	for _, f := range pending {
-		if f.Last != "" && (step == "" || f.Step == step) {
+		if _, said := w.Away[f.Key]; f.Last != "" && !said && (step == "" || f.Step == step) {
 			text += fmt.Sprintf("\n• %s was tried %d times: %s", f.Action, f.Attempts, f.Last)
 		}
 	}

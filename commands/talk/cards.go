@@ -24,6 +24,9 @@ type Cards struct {
 // Render shows the whole run: its state, every step, and whom it waits for.
 func (l Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card {
 	c := card.Card{Key: "run/" + s.ID, Title: title(s), State: stateOf(s), Status: status(p, s, w)}
+	if away := run.AwayLine(s, w); away != "" {
+		c.Blocks = append(c.Blocks, card.Block{Text: away})
+	}
 	if steps := stepLines(p, s); len(steps) > 0 {
 		c.Blocks = append(c.Blocks, card.Block{Steps: steps})
 	}
@@ -139,10 +142,15 @@ func detail(def *playbook.Step, st *run.Step) string {
 		}
 		return ""
 	case run.Done, run.Adopted:
+		told := st.ToldWords()
 		if st.Attempt > 1 {
-			return fmt.Sprintf("at the %s attempt", ordinal(st.Attempt))
+			at := fmt.Sprintf("at the %s attempt", ordinal(st.Attempt))
+			if told != "" {
+				at += ", " + told
+			}
+			return at
 		}
-		return ""
+		return told
 	case run.Running:
 		if def.Kind == playbook.Each {
 			return fmt.Sprintf("%d elements", len(st.Keys))

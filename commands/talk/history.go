@@ -7,7 +7,7 @@ import (
 	"slipway/bot/run"
 )
 
-// said tells what people said in an event of a run: who voted what, and how.
+// said tells what people said in an event of a run: who voted what, and how; and what made a wait look.
 func said(body any) string {
 	switch ev := body.(type) {
 	case run.Voted:
@@ -36,6 +36,14 @@ func said(body any) string {
 			kind = gate.Approve
 		}
 		return " (" + string(ev.Person) + " takes back: " + string(kind) + ")"
+	case run.StepDone:
+		if ev.Told != nil {
+			return " (" + ev.Told.String() + ")"
+		}
+	case run.StepFailed:
+		if ev.Told != nil {
+			return " (" + ev.Told.String() + ")"
+		}
 	}
 	return ""
 }

@@ -18,6 +18,7 @@ type Parser struct {
 	Table     *grammar.Table
 	Families  []grammar.Family
 	Addresses []string // how the bot is called
+	Markdown  bool     // messages are shown as Markdown
 	Names     func(engine.Spoken) grammar.Names
 }
 
@@ -26,7 +27,7 @@ type Question struct{ Command grammar.Command }
 
 // Parse reads one message.
 func (p Parser) Parse(text string, s engine.Spoken) []engine.Asked {
-	c := grammar.Context{Addressed: s.Addressed, Addresses: p.Addresses, Run: s.Run}
+	c := grammar.Context{Addressed: s.Addressed, Addresses: p.Addresses, Markdown: p.Markdown, Run: s.Run}
 	if p.Names != nil {
 		c.Names = p.Names(s)
 	}
