@@ -48,13 +48,14 @@ type house struct {
 
 // options of a house. The zero value is the store as it is used.
 type options struct {
-	delay   time.Duration // added to each commit
-	workers int
-	set     []action.Bound
-	known   playbook.Known
-	sources map[string][]byte // playbooks by file; nil: those of this folder
-	profile map[string]any
-	forget  bool // nothing is known of the playbooks that live runs pinned: they are checked again
+	delay    time.Duration // added to each commit
+	workers  int
+	set      []action.Bound
+	known    playbook.Known
+	sources  map[string][]byte // playbooks by file; nil: those of this folder
+	profile  map[string]any
+	decoders map[string]engine.Decoder
+	forget   bool // nothing is known of the playbooks that live runs pinned: they are checked again
 }
 
 // open opens the house in dir.
@@ -91,7 +92,7 @@ func open(ctx context.Context, dir string, o options) (h *house, err error) {
 		return nil, closed(h.db.Close, err)
 	}
 	h.e, err = engine.New(ctx, engine.Config{Store: h.db, Blobs: h.blobs, Actions: set, Playbooks: h.shelf, Projects: projects{o.profile},
-		Clock: h.clock, IDs: h.id, People: staff{}, Workers: o.workers, Point: func(name string) {
+		Clock: h.clock, IDs: h.id, People: staff{}, Workers: o.workers, Decoders: o.decoders, Point: func(name string) {
 			if h.after != nil {
 				h.after(name)
 			}

@@ -28,7 +28,7 @@ func main() {
 func bench(ctx context.Context, args []string) (err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	rounds := f.Int("rounds", 3, "rounds of each measurement; the median counts")
-	only := f.String("only", "", "measure only these, by comma: gate, cycle, slow, open, release, pages")
+	only := f.String("only", "", "measure only these, by comma: gate, cycle, slow, open, release, pages, hooks")
 	runs := f.Int("runs", 50_000, "live runs for the cold open")
 	listed := f.Int("listed", 10_000, "with pages: runs")
 	steps := f.Int("steps", 2_000, "with pages: steps of the largest run")
@@ -41,12 +41,18 @@ func bench(ctx context.Context, args []string) (err error) {
 	sizes := f.String("packages", "5000,50000", "with -archive: how many packages; filling is measured with the first number alone")
 	publish := f.String("publish", "", "used by itself: publish packages to the archive in this folder")
 	listen := f.Bool("listen", false, "used by itself: open event streams and say what they were told")
+	hooks := f.String("hooks", "", "used by itself: take deliveries of webhooks into the store in this folder")
+	delay := f.Duration("delay", 0, "with -hooks: what is added to each commit")
 	cold := f.String("cold", "", "used by itself: open the store in this folder and say when it is ready")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if *cold != "" {
 		return coldOpen(ctx, *cold)
+	}
+	if *hooks != "" {
+		debug.SetGCPercent(gcPercent)
+		return serveHooks(ctx, *hooks, *delay, os.Stdin, os.Stdout)
 	}
 	if *listen {
 		return listenAll(ctx, os.Stdin, os.Stdout)
@@ -119,7 +125,7 @@ func (m *measurement) all(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		f    func(context.Context, string) error
-	}{{"gate", m.gate}, {"cycle", m.cycle}, {"slow", m.slow}, {"open", m.open}, {"release", m.release}, {"pages", m.pages}} {
+	}{{"gate", m.gate}, {"cycle", m.cycle}, {"slow", m.slow}, {"open", m.open}, {"release", m.release}, {"pages", m.pages}, {"hooks", m.hooks}} {
 		if !m.wants(part.name) {
 			continue
 		}

@@ -27,7 +27,7 @@ const patience = time.Minute
 func chromium() (string, error) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		return "", errors.New("pages are painted by Chromium, which is not here: apt-get install chromium, or leave this out with ARGS=\"-only gate,cycle,slow,open,release\"")
+		return "", errors.New("pages are painted by Chromium, which is not here: apt-get install chromium, or leave this out with ARGS=\"-only gate,cycle,slow,open,release,hooks\"")
 	}
 	return path, nil
 }

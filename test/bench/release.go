@@ -14,7 +14,10 @@ import (
 	"slipway/bot/playbook"
 	"slipway/bot/run"
 	"slipway/commands/release"
+	"slipway/integrations/aptrepo"
+	"slipway/integrations/debian"
 	"slipway/integrations/git"
+	"slipway/integrations/gitlab/forge"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
 	"slipway/integrations/signing"
@@ -138,8 +141,15 @@ func releaseOptions() (options, error) {
 	noTime := func() time.Time { return time.Time{} }
 	for _, bind := range []func() ([]action.Bound, error){
 		func() ([]action.Bound, error) { return release.Bind(noTime) },
-		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, nil) },
+		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, nil, nil) },
 		func() ([]action.Bound, error) { return localci.Bind(nil, nil) },
+		func() ([]action.Bound, error) { return forge.Bind(nil, nil) },
+		(&aptrepo.Actions{}).Bind,
+		func() ([]action.Bound, error) { return debian.Bind(nil) },
+		func() ([]action.Bound, error) {
+			b, err := signing.NewRelease(nil, noTime).Bind()
+			return []action.Bound{b}, err
+		},
 		func() ([]action.Bound, error) {
 			b, err := mail.NewAnnounce(nil, nil, 0).Bind()
 			return []action.Bound{b}, err
@@ -162,12 +172,19 @@ func releaseOptions() (options, error) {
 	profile := map[string]any{"name": project, "remote": "/srv/git/lava.git", "branch": "master", "tag_pattern": "20*", "scheme": "calendar",
 		"changelog": "debian/changelog", "package": "lava", "suite": "unstable", "tagger": "Release Team <release@example.org>",
 		"release_key": strings.Repeat("0123456789", 4), "public_key": "key", "channel": "#lava", "broadcast": []any{"#lava"},
-		"mail_from": "release@example.org", "mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"}}
+		"mail_from": "release@example.org", "mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"},
+		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "architectures": []any{}, "build": []any{}, "lintian": "off",
+		"forge": "", "milestones": false, "fork": "", "fork_branch": "", "trial": "/srv/git/lava.git", "trial_packages": false, "order": "together",
+		"artifact_jobs": []any{}, "changelog_style": "log", "version_file": "", "commit_message": "lava {version} release", "sign_off": false,
+		"handover": "", "handover_branch": "", "handover_from": "", "handover_to": ""}
 	var fields []action.Field
 	for name, v := range profile {
 		t := action.Type{Kind: action.String}
-		if _, list := v.([]any); list {
+		switch v.(type) {
+		case []any:
 			t = action.ListOf(t)
+		case bool:
+			t.Kind = action.Bool
 		}
 		fields = append(fields, action.Field{Name: name, Type: t})
 	}
