@@ -30,6 +30,7 @@ type Options struct {
 
 	Busy    bool // locks are held by another run when they are first asked for
 	Frozen  bool // every calendar that the playbook names is frozen for the first hour
+	Named   bool // Walk: Profile is a project as it is, so conditions that read nothing else are as they are for it
 	Unasked bool // choices go on with what people may do unasked: hold, abort, veto, rename …
 
 	// Choose picks what happens next; choices are in a fixed order, the good way first. Its

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -171,11 +172,11 @@ func (n *node) condition(free map[string]bool) func(string) (bool, bool) {
 }
 
 // conditions are the texts of what decides whether steps start or may be skipped, but for those
-// that say "true" or "false" themselves.
-func conditions(p *playbook.Playbook) map[string]bool {
+// that say "true" or "false" themselves, and, with named, for those of the profile.
+func conditions(p *playbook.Playbook, named bool) map[string]bool {
 	free := map[string]bool{}
 	add := func(e *playbook.Expr) {
-		if e != nil && e.Text != "true" && e.Text != "false" {
+		if e != nil && e.Text != "true" && e.Text != "false" && !(named && ofProfile(e.Text)) {
 			free[e.Text] = true
 		}
 	}
@@ -186,6 +187,19 @@ func conditions(p *playbook.Playbook) map[string]bool {
 		}
 	})
 	return free
+}
+
+// Texts and names of an expression.
+var (
+	quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
+	named  = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_.?]*`)
+)
+
+// ofProfile reports whether a condition reads the profile and nothing else.
+func ofProfile(text string) bool {
+	return !slices.ContainsFunc(named.FindAllString(quoted.ReplaceAllString(text, ""), -1), func(name string) bool {
+		return !strings.HasPrefix(name, "project.") && name != "in" && name != "true" && name != "false"
+	})
 }
 
 // next lets a choice happen. The decision is returned with the node after it.

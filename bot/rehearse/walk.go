@@ -92,7 +92,9 @@ const maxViolations = 20
 //
 // Conditions (when, and the one of may_skip) are free: each is taken as true on one way and as
 // false on another, whatever it says, and keeps that value on this way. So more is walked than
-// can happen, and a promise that holds here does not hang on what a condition happens to say.
+// can happen, and a promise that holds here does not hang on what a condition happens to say. With
+// Named those that read the profile alone are not free: many of them would make as many projects that
+// nobody has.
 func Walk(o Options, b Bounds) (Stats, []Violation, error) {
 	st, err := newStage(o)
 	if err != nil {
@@ -101,7 +103,7 @@ func Walk(o Options, b Bounds) (Stats, []Violation, error) {
 	b.Attempts = orDefault(b.Attempts, 2)
 	b.Commands = orDefault(b.Commands, 1)
 	b.States = orDefault(b.States, 400_000)
-	st.free = conditions(st.p)
+	st.free = conditions(st.p, o.Named)
 	w := &walk{stage: st, b: b, seen: map[mark]int32{}, told: map[string]bool{}}
 	w.stats.Outcomes = map[string]int{}
 	root := &walkNode{node: node{now: st.begin}, parent: -1}

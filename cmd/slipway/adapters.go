@@ -9,6 +9,7 @@ import (
 	"slipway/bot/engine"
 	"slipway/bot/people"
 	"slipway/integrations/console"
+	"slipway/integrations/gitlab"
 )
 
 // systemClock is the wall clock.
@@ -113,6 +114,7 @@ func (p configured) Project(name string) (engine.Project, bool) {
 	}
 	out := engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers, Triggers: found.Triggers, Starters: found.Starters,
 		Places: []engine.Place{{Source: console.Source, ID: found.Channel}}}
+	out.Places = append(out.Places, p.c.rooms(name)...)
 	told, _ := found.Profile["broadcast"].([]any)
 	for _, channel := range told {
 		if id, ok := channel.(string); ok {
@@ -124,6 +126,8 @@ func (p configured) Project(name string) (engine.Project, bool) {
 
 func (p configured) Home(place engine.Place) string {
 	switch {
+	case place.Source == gitlab.Provider:
+		return p.c.homeOf(place)
 	case place.Source != console.Source:
 		return ""
 	case console.IsDirect(place.ID) && len(p.c.Projects) == 1:

@@ -24,7 +24,8 @@ const makePackages = "make-packages"
 // buildHere is the command of that.
 func buildHere() ([]string, error) {
 	self, err := os.Executable()
-	return []string{self, makePackages}, err
+	// A program with the race detector sleeps for a second when it ends, to catch what is left.
+	return []string{"env", "GORACE=atexit_sleep_ms=0", self, makePackages}, err
 }
 
 // packagesHere builds the source and the package of the checkout in the working folder, as

@@ -51,9 +51,11 @@ func contracts() ([]action.Contract, error) {
 	if err != nil {
 		return nil, err
 	}
+	seen := map[string]bool{}
 	for _, bind := range []func() ([]action.Bound, error){
-		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, release.Order{}) },
+		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, release.Order{}, nil) },
 		func() ([]action.Bound, error) { return localci.Bind(&localci.Runner{}, nil) },
+		func() ([]action.Bound, error) { return gitlabActions(nil, nil) },
 		func() ([]action.Bound, error) { return release.Bind(systemClock{}.Now) },
 		func() ([]action.Bound, error) {
 			one, err := signing.NewTag(pinned{&config{}}, systemClock{}.Now).Bind()
@@ -72,8 +74,11 @@ func contracts() ([]action.Contract, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, b := range bounds {
-			all = append(all, b.Contract)
+		for _, b := range bounds { // of several providers the first, as in [action.Set.Contracts]
+			if ref := b.Contract.Ref(); !seen[ref] {
+				seen[ref] = true
+				all = append(all, b.Contract)
+			}
 		}
 	}
 	return all, nil

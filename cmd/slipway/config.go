@@ -37,6 +37,8 @@ type config struct {
 	Freezes   []calendar.Freeze
 	Backup    backupConfig
 	Health    healthConfig
+	Webhooks  webhooksConfig
+	GitLab    gitlabConfig
 	Digest    string         // of the file
 	Apt       aptrepo.Looker // who looks at archives as their clients do; nil: the apt of this machine
 }
@@ -102,7 +104,7 @@ func (r rawConfig) valid(dir string) (*config, error) {
 	}
 	c.Group, c.Many = r.Console.Group, r.Console.ManyPeople
 	for _, check := range []func(string, *config) error{
-		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validEvidence, r.validConsole, r.validMany, r.validFreezes, r.validBackup, r.validHealth,
+		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validEvidence, r.validConsole, r.validWebhooks, r.validGitLab, r.validMany, r.validFreezes, r.validBackup, r.validHealth,
 	} {
 		if err := check(dir, c); err != nil {
 			return nil, err

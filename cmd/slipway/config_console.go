@@ -213,6 +213,10 @@ func (c *config) outside() string {
 		return "the console is at " + c.Web.URL.String()
 	case len(c.Web.Proxies) > 0:
 		return "a proxy leads to the console"
+	case c.GitLab.on() && !loopbackAddress(c.GitLab.URL):
+		return "GitLab is at " + c.GitLab.URL
+	case c.Webhooks.URL != "" && !loopbackAddress(c.Webhooks.URL):
+		return "webhooks come in at " + c.Webhooks.URL
 	case strings.Contains(c.SMTP.Archive, "://") && !loopbackAddress(c.SMTP.Archive):
 		return "mail is looked up at " + c.SMTP.Archive
 	}

@@ -24,7 +24,7 @@ func profileType() action.Type {
 	field := func(name string, t action.Type, doc string) action.Field {
 		return action.Field{Name: name, Type: t, Doc: doc}
 	}
-	return action.Obj(
+	return action.Obj(append([]action.Field{
 		field("name", text, "name of the project"),
 		field("remote", text, "repository that releases are pushed to"),
 		field("branch", text, "branch that is released"),
@@ -53,7 +53,7 @@ func profileType() action.Type {
 		field("packaging_branch", text, "branch of the packaging"),
 		field("packaging_upstream", text, "branch that tarballs are imported into"),
 		field("packaging_debian", oneOf("keep", "release"), "keep, or release: the release's folder debian takes the place of the branch's"),
-	)
+	}, forgeFields()...)...)
 }
 
 // sshPassword finds a password in an ssh address, where a user alone is no secret.
@@ -117,7 +117,7 @@ func (r rawProject) valid(name, dir string, archives map[string]archiveConfig) (
 	if err != nil {
 		return bad("public_key: "+errs.Cause(err), errs.HintOf(err))
 	}
-	if len(r.CI) == 0 {
+	if len(r.CI) == 0 && !r.onForge() {
 		return bad("ci names no command", `write the command of the pipeline as a list, e.g. [make, test]`)
 	}
 	if r.Channel == "" {
@@ -133,6 +133,9 @@ func (r rawProject) valid(name, dir string, archives map[string]archiveConfig) (
 		return bad(errs.Cause(err), errs.HintOf(err))
 	}
 	if err := r.Packaging.fill(profile, dir); err != nil {
+		return bad(errs.Cause(err), errs.HintOf(err))
+	}
+	if err := r.Forge.fill(r, name, profile, dir); err != nil {
 		return bad(errs.Cause(err), errs.HintOf(err))
 	}
 	if err := profileType().Check("project", profile); err != nil {

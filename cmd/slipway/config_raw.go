@@ -18,6 +18,8 @@ type rawConfig struct {
 	Freezes   []rawFreeze           `yaml:"freezes"`
 	Backup    rawBackup             `yaml:"backup"`
 	Health    rawHealth             `yaml:"health"`
+	Webhooks  rawWebhooks           `yaml:"webhooks"`
+	GitLab    rawGitLab             `yaml:"gitlab"`
 }
 
 // rawRoles are the roles of one project. A role is a list of persons, or a roster file that is
@@ -90,6 +92,8 @@ type rawProject struct {
 	Providers   map[string]string `yaml:"providers"`    // capability → provider
 	Starters    map[string]string `yaml:"starters"`     // playbook → role that may start it; without an entry, anybody who is known
 	Triggers    []string          `yaml:"triggers"`     // playbooks that start by themselves, by their trigger
+	Forge       rawForge          `yaml:",inline"`
+	GitLab      rawProjectGitLab  `yaml:"gitlab"` // its numbers and rooms on GitLab
 }
 
 // rawBuild says how the packages of a project are built.

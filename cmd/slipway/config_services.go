@@ -115,11 +115,12 @@ func (r rawConfig) validMany(_ string, c *config) error {
 	return nil
 }
 
-// localRemote reports whether a remote is a folder of this machine. As with git, a colon before
-// the first slash is an address: host:path.
+// localRemote reports whether a remote is a folder of this machine, or a server on it. As with git,
+// a colon before the first slash is an address: host:path.
 func localRemote(remote string) bool {
 	first, _, _ := strings.Cut(remote, "/")
-	return strings.HasPrefix(remote, "file:///") || !strings.Contains(first, ":")
+	web := strings.HasPrefix(remote, "http://") || strings.HasPrefix(remote, "https://")
+	return strings.HasPrefix(remote, "file:///") || web && loopbackAddress(remote) || !strings.Contains(first, ":")
 }
 
 func loopback(host string) bool {

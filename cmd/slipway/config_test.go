@@ -42,7 +42,8 @@ func exampleFolder(t *testing.T) (text, fingerprint string) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for name, content := range map[string]string{
-		"vault-token": "k2J9x0Qp7Zr4Wm8Ty1Lc\n", "smtp-password": "open sesame\n", "oidc-secret": "open sesame too\n", "maintainers": "# who maintains\nben\nchen # since 2024\nhana\n",
+		"vault-token": "k2J9x0Qp7Zr4Wm8Ty1Lc\n", "smtp-password": "open sesame\n", "oidc-secret": "open sesame too\n", "gitlab-token": "glpat-4f6c1f2a9d3b8e7c5a10\n",
+		"hook-token": hookToken + "\n", "hook-signing": hookSigning + "\n", "weak-signing": "whsec_MDEyMw==\n", "maintainers": "# who maintains\nben\nchen # since 2024\nhana\n",
 		"release-key.asc": string(public), "other-key.asc": string(other), "empty": "\n", "short": "k2J9x0Qp\n", "known": "changemechangemechangeme\n",
 		"two-lines": "k2J9x0Qp7Zr4Wm8Ty1Lc\nk2J9x0Qp7Zr4Wm8Ty1Lc\n", "no-key": "this is no key\n", "strangers": "ben\n\nchn\n",
 		"large": strings.Repeat("x", maxConfig+1),
@@ -74,6 +75,9 @@ func TestTheExampleConfigurationIsValid(t *testing.T) {
 	if p.Profile["archive"] != "harbour" || len(c.Archives["harbour"].Suites) != 2 || !slices.Equal(p.Triggers, []string{"release-daily", "release-refresh"}) {
 		t.Errorf("the packages go to %v of %+v, with %v", p.Profile["archive"], c.Archives, p.Triggers)
 	}
+	if h := c.GitLab.Hooks; len(h) != 1 || c.address(h[0]) != "https://hooks.harbour.example/hooks/gitlab/harbour" || h[0].ID != 4711 || len(c.rooms("harbour")) != 1 {
+		t.Errorf("GitLab is %+v with rooms %v", h, c.rooms("harbour"))
+	}
 	if len(c.Rosters) != 1 || len(c.Persons) != 4 || len(c.Freezes) != 1 || c.Many || c.SMTP.Password != "open sesame" {
 		t.Errorf("got %d rosters, %d persons, %d freezes, many %v", len(c.Rosters), len(c.Persons), len(c.Freezes), c.Many)
 	}
@@ -103,7 +107,7 @@ func TestBadConfigurations(t *testing.T) {
 	}
 	text, fingerprint := exampleFolder(t)
 	var out bytes.Buffer
-	for _, c := range slices.Concat(badConfigs(fingerprint), badArchives(fingerprint), badConsoles()) {
+	for _, c := range slices.Concat(badConfigs(fingerprint), badArchives(fingerprint), badConsoles(), badGitLabs()) {
 		bad := c.whole
 		switch {
 		case c.pattern != "":
@@ -124,7 +128,7 @@ func TestBadConfigurations(t *testing.T) {
 		}
 		said := strings.ReplaceAll(errs.Text(err), fingerprint, "FINGERPRINT")
 		said = strings.NewReplacer(fingerprint[24:], "PART", fingerprint[1:], "REST").Replace(said)
-		for _, secret := range []string{"k2J9x0Qp", "sesame", "changemechangeme"} {
+		for _, secret := range []string{"k2J9x0Qp", "sesame", "changemechangeme", hookToken, hookSigning[6:], "glpat-"} {
 			if strings.Contains(said, secret) {
 				t.Errorf("%s: the message holds a secret", c.name)
 			}

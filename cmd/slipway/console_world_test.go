@@ -30,6 +30,8 @@ type doorWorld struct {
 	b    *bot
 	addr string
 	log  *lockedBuffer
+
+	limits func(*config) // changes what the bot is built with; nil: nothing
 }
 
 type lockedBuffer struct {
@@ -92,16 +94,22 @@ func newDoorWorld(t *testing.T, edit func(text, addr string) string) *doorWorld 
 }
 
 // start runs the bot until the test ends.
-func (w *doorWorld) start() {
+func (w *doorWorld) start() { w.t.Helper(); w.t.Cleanup(w.startOnce()) }
+
+// startOnce runs the bot until stop is called.
+func (w *doorWorld) startOnce() (stop func()) {
 	w.t.Helper()
 	conf, err := loadConfig(filepath.Join(w.dir, "slipway.yaml"))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	conf.Web.Limits = login.Limits{AddressPerSecond: 1e5, ViewerPerSecond: 1e5, WritesPerSecond: 1e5, LoginsPerMinute: 1e6} // their tests are package login's
-	ctx, stop := context.WithCancel(context.Background())
+	if w.limits != nil {
+		w.limits(conf)
+	}
+	ctx, end := context.WithCancel(context.Background())
 	if w.b, err = build(ctx, conf, slog.New(slog.NewTextHandler(w.log, nil)), nil); err != nil {
-		stop()
+		end()
 		w.t.Fatal(err)
 	}
 	ready, ended := make(chan struct{}), make(chan error, 1)
@@ -109,16 +117,17 @@ func (w *doorWorld) start() {
 	select {
 	case <-ready:
 	case err := <-ended:
-		stop()
+		end()
 		w.t.Fatal(err)
 	}
-	w.t.Cleanup(func() {
-		stop()
+	b := w.b
+	return func() {
+		end()
 		if err := <-ended; err != nil {
 			w.t.Error(err)
 		}
-		w.b.close()
-	})
+		b.close()
+	}
 }
 
 // browser is one browser: it keeps cookies by host, says what browsers say of themselves, and

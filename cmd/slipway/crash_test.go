@@ -15,6 +15,7 @@ import (
 
 	"slipway/bot/errs"
 	"slipway/bot/playbook"
+	state "slipway/bot/run"
 )
 
 // atOnce is how many yards are at work at a time: most of a release is waiting for the disk and
@@ -30,17 +31,18 @@ type killAt struct {
 func (k killAt) String() string { return fmt.Sprintf("%s#%d", k.point, k.n) }
 
 // release plays one whole release in a yard of its own, with do beside it while it runs, and
-// looks at what it left. hit tells whether the bot was killed.
-func (s *slip) release(ctx context.Context, at, seen string, beside func(context.Context, *keeper)) (t trace, kills int, err error) {
+// looks at what it left. The bot is killed where the plan says, one time after the other; hit is where it
+// was.
+func (s *slip) release(ctx context.Context, plan []killAt, seen string, beside func(context.Context, *keeper)) (t trace, hit []killAt, kills int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	y, err := s.yard(ctx, true)
 	if err != nil {
-		return t, 0, err
+		return t, nil, 0, err
 	}
-	k, err := keep(y, s.signer, at, seen)
+	k, err := keep(y, s.signer, plan, seen)
 	if err != nil {
-		return t, 0, err
+		return t, nil, 0, err
 	}
 	var story strings.Builder
 	playing, stop := context.WithCancel(ctx)
@@ -51,7 +53,7 @@ func (s *slip) release(ctx context.Context, at, seen string, beside func(context
 	_, err = drive(ctx, y.socket(), y.version, func(line string) { fmt.Fprintln(&story, line) })
 	stop()
 	others.Wait()
-	if err == nil && (at != "" || seen != "") {
+	if err == nil && (len(plan) > 0 || seen != "") {
 		// The last edits of cards follow the end by up to a second.
 		select {
 		case <-k.dead:
@@ -64,25 +66,27 @@ func (s *slip) release(ctx context.Context, at, seen string, beside func(context
 		t, err = y.inspect(ctx, expect{mails: 1})
 	}
 	if err != nil {
-		return t, kills, fmt.Errorf("%w\n%s%s", err, story.String(), y.dir)
+		return t, k.hit, kills, fmt.Errorf("%w\n%s%s", err, story.String(), y.dir)
 	}
-	return t, kills, os.RemoveAll(y.dir)
+	return t, k.hit, kills, os.RemoveAll(y.dir)
 }
 
 func (y *yard) socket() string { return filepath.Join(y.dir, "slipway.sock") }
 
-// points counts what was passed in a release without a kill.
-func points(path string) (map[string]int, error) {
+// points are what was passed in a release without a kill: in order, and how often each.
+func points(path string) (passed []string, count map[string]int, err error) {
 	data, err := os.ReadFile(path)
-	count := map[string]int{}
+	count = map[string]int{}
 	for name := range strings.Lines(string(data)) {
+		passed = append(passed, strings.TrimSpace(name))
 		count[strings.TrimSpace(name)]++
 	}
-	return count, err
+	return passed, count, err
 }
 
-// performed are the actions of the release playbook, and the engine's own that a release uses.
-func performed(t *testing.T, s *slip) []string {
+// performed are the actions of the release playbook but for the steps that this yard leaves out, and the
+// engine's own that a release uses.
+func performed(t *testing.T, s *slip, want trace) []string {
 	t.Helper()
 	y, err := s.yard(t.Context(), true)
 	if err != nil {
@@ -102,6 +106,7 @@ func performed(t *testing.T, s *slip) []string {
 	steps := slices.Clone(b.shelf.Current("release").Steps)
 	for i := 0; i < len(steps); i++ {
 		switch st := steps[i]; {
+		case strings.HasPrefix(want.steps[st.Path], string(state.SkippedSt)):
 		case st.Each != nil:
 			steps = append(steps, st.Each.Steps...)
 		case st.Kind == playbook.Do:
@@ -123,15 +128,15 @@ func TestCrashSweep(t *testing.T) {
 	s.publish = true
 	began := time.Now()
 	seen := filepath.Join(s.dir, "seen")
-	want, _, err := s.release(t.Context(), "", seen, nil)
+	want, _, _, err := s.release(t.Context(), nil, seen, nil)
 	if err != nil {
 		t.Fatalf("without a kill: %v", err)
 	}
-	count, err := points(seen)
+	passed, count, err := points(seen)
 	if err != nil {
 		t.Fatal(err)
 	}
-	actions := performed(t, s)
+	actions := performed(t, s, want)
 	for _, ref := range actions {
 		for _, when := range []string{"before-do", "after-do"} {
 			if count["effect/"+ref+"/"+when] == 0 {
@@ -139,7 +144,7 @@ func TestCrashSweep(t *testing.T) {
 			}
 		}
 	}
-	killed := s.sweep(t, want, chosen(count, wholeSweep || os.Getenv("SLIPWAY_SOAK") == "1"))
+	killed := s.sweep(t, want, passed, chosen(count, wholeSweep || os.Getenv("SLIPWAY_SOAK") == "1"))
 	killTable(t, actions, count, killed, time.Since(began))
 	if os.Getenv("SLIPWAY_SOAK") == "1" {
 		s.randomly(t, want, 200)
@@ -167,7 +172,7 @@ func (s *slip) randomly(t *testing.T, want trace, enough int) {
 				if done {
 					return
 				}
-				got, kills, err := s.release(t.Context(), "", "", func(ctx context.Context, k *keeper) {
+				got, _, kills, err := s.release(t.Context(), nil, "", func(ctx context.Context, k *keeper) {
 					for _, d := range waits {
 						if pause(ctx, d) != nil {
 							return
@@ -208,33 +213,52 @@ func chosen(count map[string]int, all bool) []killAt {
 	return list
 }
 
-// sweep dies at each point and gives how often it did, by the point's name.
-func (s *slip) sweep(t *testing.T, want trace, list []killAt) map[string]int {
-	t.Helper()
-	var mu sync.Mutex
-	killed := map[string]int{}
-	work := make(chan killAt)
-	var all sync.WaitGroup
-	for range atOnce {
-		all.Go(func() {
-			for at := range work {
-				got, kills, err := s.release(t.Context(), at.String(), "", nil)
-				if err == nil {
-					err = want.differs(got)
+// killsEach is at how many points a bot dies in one release. They lie far apart, so that each time it goes
+// on for a while: to be killed again is nothing that a bot may count on not to happen.
+const killsEach = 4
+
+// chains spreads the points over releases, each with points that follow one another: the nth time counts
+// from the start of the bot that is to die.
+func chains(passed []string, list []killAt) (plans, points [][]killAt) {
+	at := map[killAt]int{} // place in a release without a kill
+	count := map[string]int{}
+	for i, name := range passed {
+		count[name]++
+		at[killAt{name, count[name]}] = i
+	}
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b killAt) int { return at[a] - at[b] })
+	releases := (len(list) + killsEach - 1) / killsEach
+	for first := range releases {
+		var plan, whole []killAt
+		from := 0
+		for i := first; i < len(list); i += releases {
+			k, n := list[i], 0
+			for _, name := range passed[from : at[k]+1] {
+				if name == k.point {
+					n++
 				}
-				mu.Lock()
-				if killed[at.point] += kills; err != nil {
-					t.Errorf("killed at %s: %v", at, err)
-				}
-				mu.Unlock()
 			}
-		})
+			plan, whole, from = append(plan, killAt{k.point, n}), append(whole, k), at[k]+1
+		}
+		plans, points = append(plans, plan), append(points, whole)
 	}
-	for _, at := range list {
-		work <- at
+	return plans, points
+}
+
+// sweep dies at each point and gives how often it did, by the point's name. What a chain did not come to is
+// died at alone.
+func (s *slip) sweep(t *testing.T, want trace, passed []string, list []killAt) map[string]int {
+	t.Helper()
+	killed := map[string]int{}
+	plans, points := chains(passed, list)
+	var alone [][]killAt
+	for i, hit := range s.die(t, want, plans, killed) {
+		for _, at := range points[i][hit:] {
+			alone = append(alone, []killAt{at})
+		}
 	}
-	close(work)
-	all.Wait()
+	s.die(t, want, alone, killed)
 	// How often a card is edited or a pipeline read depends on the pace; the first time is always.
 	for _, at := range list {
 		if at.n == 1 && killed[at.point] == 0 {
@@ -242,6 +266,39 @@ func (s *slip) sweep(t *testing.T, want trace, list []killAt) map[string]int {
 		}
 	}
 	return killed
+}
+
+// die plays a release for each plan, several at a time, and gives how many points of each were come to.
+func (s *slip) die(t *testing.T, want trace, plans [][]killAt, killed map[string]int) []int {
+	t.Helper()
+	hits := make([]int, len(plans))
+	var mu sync.Mutex
+	work := make(chan int)
+	var all sync.WaitGroup
+	for range atOnce {
+		all.Go(func() {
+			for i := range work {
+				got, hit, _, err := s.release(t.Context(), plans[i], "", nil)
+				if err == nil {
+					err = want.differs(got)
+				}
+				mu.Lock()
+				for _, at := range hit {
+					killed[at.point]++
+				}
+				if hits[i] = len(hit); err != nil {
+					t.Errorf("killed at %v: %v", plans[i], err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for i := range plans {
+		work <- i
+	}
+	close(work)
+	all.Wait()
+	return hits
 }
 
 // killTable prints the points hit and the kills for each action, and for the commits beside them.
@@ -295,7 +352,7 @@ func TestMailWithoutAnArchive(t *testing.T) {
 		all.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			if err := s.doubtful(t.Context(), mail+c.point+"#1", c.answer, c.mails); err != nil {
+			if err := s.doubtful(t.Context(), killAt{mail + c.point, 1}, c.answer, c.mails); err != nil {
 				t.Errorf("killed at %s, then %q: %v", c.point, c.answer, err)
 			}
 		})
@@ -305,14 +362,14 @@ func TestMailWithoutAnArchive(t *testing.T) {
 
 // doubtful plays a release that dies at a point of the announcement, and answers the question
 // that must follow; answer "" expects none.
-func (s *slip) doubtful(ctx context.Context, at, answer string, mails int) error {
+func (s *slip) doubtful(ctx context.Context, at killAt, answer string, mails int) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	y, err := s.yard(ctx, false)
 	if err != nil {
 		return err
 	}
-	k, err := keep(y, s.signer, at, "")
+	k, err := keep(y, s.signer, []killAt{at}, "")
 	if err != nil {
 		return err
 	}

@@ -151,33 +151,41 @@ type keeper struct {
 	mu    sync.Mutex
 	cmd   *exec.Cmd
 	kills int           // of this bot so far
+	plan  []killAt      // where it kills itself, one after the other
+	hit   []killAt      // where it did
 	bad   error         // it ended in another way
-	dead  chan struct{} // closed at the first kill
+	dead  chan struct{} // closed at the last kill of the plan, or at the first without one
+	died  sync.Once
 	over  bool
 	gone  chan struct{} // closed when nothing runs any more
 }
 
-// keep starts bot and signer; at ("NAME#N" or "") is where the bot kills itself, seen the file of
-// the points.
-func keep(y *yard, signer, at, seen string) (*keeper, error) {
+// keep starts bot and signer; plan is where the bot kills itself, each time that it was started, and seen
+// the file of the points.
+func keep(y *yard, signer string, plan []killAt, seen string) (*keeper, error) {
 	env := []string{}
-	if at != "" {
-		env = append(env, crashAt+"="+at)
-	}
 	if seen != "" {
 		env = append(env, crashSeen+"="+seen)
 	}
-	k, err := keepBot(y, env)
+	k, err := keepBot(y, env, plan...)
 	if err != nil {
 		return nil, err
 	}
 	return k, y.startSigner(signer)
 }
 
+// next is the environment of a bot that is to die at the next point of the plan.
+func (k *keeper) next() []string {
+	if len(k.plan) == 0 {
+		return nil
+	}
+	return []string{crashAt + "=" + k.plan[0].String()}
+}
+
 // keepBot starts the bot as a process of its own.
-func keepBot(y *yard, env []string) (*keeper, error) {
-	k := &keeper{y: y, dead: make(chan struct{}), gone: make(chan struct{})}
-	if err := k.start(env); err != nil {
+func keepBot(y *yard, env []string, plan ...killAt) (*keeper, error) {
+	k := &keeper{y: y, plan: plan, dead: make(chan struct{}), gone: make(chan struct{})}
+	if err := k.start(append(env, k.next()...)); err != nil {
 		return nil, err
 	}
 	go k.watch()
@@ -215,8 +223,11 @@ func (k *keeper) watch() {
 		status, _ := k.cmd.ProcessState.Sys().(syscall.WaitStatus)
 		killed := status.Signaled() && status.Signal() == syscall.SIGKILL
 		if killed {
-			if k.kills++; k.kills == 1 {
-				close(k.dead)
+			if len(k.plan) > 0 {
+				k.hit, k.plan = append(k.hit, k.plan[0]), k.plan[1:]
+			}
+			if k.kills++; len(k.plan) == 0 {
+				k.died.Do(func() { close(k.dead) })
 			}
 		}
 		if !killed && (!over || err != nil) {
@@ -226,7 +237,7 @@ func (k *keeper) watch() {
 		if over || !killed {
 			return
 		}
-		if err := k.start(nil); err != nil {
+		if err := k.start(k.next()); err != nil {
 			return
 		}
 	}

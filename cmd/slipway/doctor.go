@@ -62,7 +62,7 @@ func ailments() []ailment {
 		{"signer.none", ill, "a signer is configured", noSigner},
 		{"smtp.unreachable", ill, "the mail server answers", smtpServer},
 	}
-	return append(append(append(all, evidenceAilments()...), machineAilments()...), archiveAilments()...)
+	return slices.Concat(all, evidenceAilments(), machineAilments(), archiveAilments(), gitlabAilments())
 }
 
 func stateFolder(_ context.Context, p *patient) []symptom {
@@ -182,7 +182,7 @@ func remotes(ctx context.Context, p *patient) (out []symptom) {
 		remote, _ := p.conf.Projects[name].Profile["remote"].(string)
 		branch, _ := p.conf.Projects[name].Profile["branch"].(string)
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-		found, err := output(ctx, "/", "git", "ls-remote", "--", remote, "refs/heads/"+branch)
+		found, err := p.branchAt(ctx, name, remote, branch)
 		cancel()
 		switch {
 		case err != nil:

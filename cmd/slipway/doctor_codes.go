@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"time"
 
 	"slipway/bot/finding"
@@ -25,7 +26,7 @@ func codeDocs() map[string]codeDoc {
 		quick   = 30 * time.Second
 		patient = 2 * time.Minute
 	)
-	return map[string]codeDoc{
+	docs := map[string]codeDoc{
 		"state.unwritable":        {"The folder that holds everything cannot be written, so nothing can be accepted.", "Give the folder to the user of the bot, and look whether its disk is mounted read-only.", now, quick},
 		"git.missing":             {"git is not installed; every release reads and pushes with it.", "apt-get install git", hourly, quick},
 		"gpg.missing":             {"gpg is not installed; the proofs of the demo and a signer with a smartcard use it.", "apt-get install gnupg", daily, quick},
@@ -71,6 +72,8 @@ func codeDocs() map[string]codeDoc {
 		"archive.not_refreshed":   {"The Release of an archive expires, and nothing gives it a new date by itself.", "Add triggers: [release-refresh] to the project.", daily, quick},
 		"archive.full":            {"The disk of an archive has less than 1 GB left.", "Make room, or lower snapshots: and keep: of its suites.", now, quick},
 	}
+	maps.Copy(docs, gitlabDocs())
+	return docs
 }
 
 // checks are all of them, the way the registry wants them. Those that only a running bot can tell

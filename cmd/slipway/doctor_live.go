@@ -21,7 +21,7 @@ const (
 
 // liveAilments are those that only a running bot can tell. No private run is named.
 func liveAilments() []ailment {
-	return []ailment{
+	return append([]ailment{
 		{"engine.stopped", ill, "the engine works", stoppedEngine},
 		{"engine.hangs", ill, "every loop of the engine turns", hangingLoops},
 		{"effects.paused", warning, "effects are done", pausedEffects},
@@ -34,7 +34,7 @@ func liveAilments() []ailment {
 		{"heads.waiting", warning, "no head of a log waits for the log key", waitingHeads},
 		{"gate.absent", warning, "every open gate can pass with those who are there", absentGates},
 		{"backup.failed", ill, "the last backup was made", failedBackup},
-	}
+	}, liveGitLabAilments()...)
 }
 
 func stoppedEngine(_ context.Context, p *patient) []symptom {

@@ -22,7 +22,7 @@ func TestEvidenceIsVerifiedInAnEmptyRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keep(y, s.signer, "", "")
+	k, err := keep(y, s.signer, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

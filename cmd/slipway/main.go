@@ -48,6 +48,7 @@ type cli struct {
 	Playbook playbookCmd `cmd:"" help:"List, show, check, draw, explain and rehearse playbooks."`
 	Check    checkCmd    `cmd:"" help:"Check the configuration; nothing is started or changed."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration and what it needs around it, and say what to mend."`
+	Hooks    hooksCmd    `cmd:"" help:"Make, test and check the webhooks on GitLab."`
 	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk; the bot must be stopped."`
 	Backup   backupCmd   `cmd:"" help:"Back up everything that the bot knows, while it works; check a backup."`
 	Restore  restoreCmd  `cmd:"" help:"Lay a backup out as a new state folder, on this machine or another."`

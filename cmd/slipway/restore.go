@@ -137,19 +137,19 @@ func (p roomPast) Since(ctx context.Context, from time.Time, deliver func(engine
 // readBackAgain is how long a source that could not be reached is left alone.
 const readBackAgain = time.Minute
 
-// readBack hears, after a restore, what was delivered since the backup. A source that is away is
-// asked again.
+// readBack hears what was delivered while nobody heard it: since the backup after a restore, and while
+// the bot was away. A source that cannot be reached is asked again.
 func (b *bot) readBack(ctx context.Context) error {
 	clock := systemClock{}
 	for {
 		n, err := b.engine.ReadBack(ctx)
 		if n > 0 {
-			b.log.Warn("deliveries of after the backup were read back", "new", n)
+			b.log.Warn("deliveries that were missed were read back", "new", n)
 		}
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		b.log.Warn("what was delivered since the backup cannot be read back yet", "error", errs.Text(err))
+		b.log.Warn("what was missed cannot be read back yet", "error", errs.Text(err))
 		due, stop := clock.Wake(clock.Now().Add(readBackAgain))
 		select {
 		case <-ctx.Done():

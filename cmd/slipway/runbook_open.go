@@ -96,8 +96,9 @@ func readerActions(conf *config) (*action.Set, error) {
 	var all []action.Bound
 	var failed error
 	for _, bind := range []func() ([]action.Bound, error){
-		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, release.Order{}) },
+		func() ([]action.Bound, error) { return git.Bind(&git.Repositories{}, release.Order{}, nil) },
 		func() ([]action.Bound, error) { return localci.Bind(runner, nil) },
+		func() ([]action.Bound, error) { return gitlabActions(nil, nil) },
 		func() ([]action.Bound, error) { return release.Bind(time.Now) },
 		func() ([]action.Bound, error) {
 			one, err := signing.NewTag(pinned{conf}, time.Now).Bind()

@@ -62,6 +62,13 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 	if err != nil {
 		return errors.Join(err, socket.Close())
 	}
+	hooks, err := b.listenHooks()
+	if err != nil {
+		if pages != nil {
+			err = errors.Join(err, pages.Close())
+		}
+		return errors.Join(err, socket.Close())
+	}
 	server := api.Socket{Handler: b.web.door.Peer(b.web.api)}
 	var all sync.WaitGroup
 	defer all.Wait()
@@ -77,11 +84,16 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 	if pages != nil {
 		work("the web console", func(ctx context.Context) error { return b.serveConsole(ctx, pages) })
 	}
+	if hooks != nil {
+		work("the webhooks", func(ctx context.Context) error { return b.serveHooks(ctx, hooks) })
+	}
+	work("the account on GitLab", func(ctx context.Context) error { return b.learnAccount(ctx, systemClock{}, b.log) })
 	work("the engine", b.engine.Run)
 	work("the checks", func(ctx context.Context) error { return b.health.watch(ctx, systemClock{}) })
 	work("maintenance", func(ctx context.Context) error { return maintain(ctx, systemClock{}, b.engine, b.blobs, b.log) })
 	work("backups", func(ctx context.Context) error { return b.backups.everyNow(ctx, systemClock{}, b.log) })
 	work("what was missed", b.readBack)
+	work("the comments on GitLab", func(ctx context.Context) error { return b.listenAgain(ctx, systemClock{}) })
 	work("the store", func(ctx context.Context) error {
 		select {
 		case err := <-b.db.Fatal():

@@ -26,6 +26,7 @@ import (
 	"slipway/integrations/debian"
 	debbuild "slipway/integrations/debian/build"
 	"slipway/integrations/git"
+	"slipway/integrations/gitlab/hook"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
 	"slipway/integrations/openpgp"
@@ -54,6 +55,7 @@ type bot struct {
 	engine *engine.Engine
 	door   http.Handler // of the signers; nil without any
 	web    webConsole   // of browsers and programs
+	forge  forgeSide    // of GitLab
 	began  string       // id of this process, in the ids of hints
 
 	backups *backups
@@ -80,11 +82,18 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	if b.room, err = console.Open(filepath.Join(conf.State, "console.db"), time.Now); err != nil {
 		return nil, err
 	}
+	if b.forge.client, err = gitlabClient(conf); err != nil {
+		return nil, err
+	}
+	if err := b.openChat(); err != nil {
+		return nil, err
+	}
 	tag, releases := signing.NewTag(pinned{conf}, time.Now), signing.NewRelease(pinned{conf}, time.Now)
 	set, err := b.actions(tag, releases, point)
 	if err != nil {
 		return nil, err
 	}
+	expandProviders(conf, set)
 	own, err := engine.Contracts()
 	if err != nil {
 		return nil, err
@@ -104,17 +113,17 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	b.engine, err = engine.New(ctx, engine.Config{
 		Store: b.db, Blobs: b.blobs, Actions: set, Playbooks: b.shelf, Projects: configured{conf},
 		Clock: systemClock{}, IDs: newID, Zone: time.LoadLocation, Log: log, Point: point,
-		Parser:   talk.Parser{Table: b.table, Families: families, Addresses: []string{"slipway", "@slipway"}, Names: known.names},
+		Parser:   chatParser{talk.Parser{Table: b.table, Families: families, Addresses: addresses(), Names: known.names}, b.forge.username},
 		Answers:  answers,
-		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}, ciSource: ciDecoder{}},
+		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}, ciSource: ciDecoder{}, hook.Source: b.gitlabDecoder()},
 		People:   configured{conf},
-		Posters:  map[string]engine.Poster{console.Source: consolePoster{b.room.Poster(botAccount)}},
+		Posters:  b.posters(),
 		Cards:    talk.Cards{Link: conf.Web.RunLink},
 		Link:     conf.Web.RunLink,
 		Direct:   directPlaces,
 		Tell:     b.telling(),
 		LogKey:   logKey(conf),
-		Past:     map[string]engine.Past{console.Source: roomPast{b.room}},
+		Past:     b.pasts(),
 		Jobs: map[string]engine.JobKind{
 			signing.TagJob:     {Prepare: tag.Prepare, Finish: tag.Finish},
 			signing.ReleaseJob: {Prepare: releases.Prepare, Finish: releases.Finish},
@@ -128,7 +137,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	if b.health, err = newHealth(b); err != nil {
 		return nil, err
 	}
-	if err := b.openConsole(); err != nil {
+	if err := errors.Join(b.openHooks(), b.openConsole()); err != nil {
 		return nil, err
 	}
 	return b, b.openDoor()
@@ -136,7 +145,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 
 // actions are what this process can do, with the local providers of the capabilities.
 func (b *bot) actions(tag *signing.Tag, releases *signing.Release, point func(string)) (*action.Set, error) {
-	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{})
+	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{Credentials: b.conf.credentials()})
 	if err != nil {
 		return nil, err
 	}
@@ -155,8 +164,9 @@ func (b *bot) actions(tag *signing.Tag, releases *signing.Release, point func(st
 	var all []action.Bound
 	var failed error
 	for _, bind := range []func() ([]action.Bound, error){
-		func() ([]action.Bound, error) { return git.Bind(repos, release.Order{}) },
+		func() ([]action.Bound, error) { return git.Bind(repos, release.Order{}, b.blobs) },
 		func() ([]action.Bound, error) { return localci.Bind(b.ci, b.blobs) },
+		func() ([]action.Bound, error) { return gitlabActions(b.forge.client, b.blobs) },
 		func() ([]action.Bound, error) { return release.Bind(time.Now) },
 		func() ([]action.Bound, error) { one, err := tag.Bind(); return []action.Bound{one}, err },
 		func() ([]action.Bound, error) { one, err := releases.Bind(); return []action.Bound{one}, err },

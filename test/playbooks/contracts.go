@@ -56,9 +56,13 @@ func Profile() action.Type {
 		// releases: archive, images, Debian, lab
 		"archive string, archive_address string, archive_keys list(string), suites list(string), daily_suites list(string)," +
 		"architectures list(string), build list(string), lintian string, images list(string), images_by_hand list(string), registry string," +
-		"staging_registry string, packaging string, packaging_branch string, packaging_upstream string, packaging_debian string, lab string," +
+		"staging_registry string, packaging string, packaging_branch string, packaging_upstream string, packaging_debian string," +
+		// releases: forge, fork, hand-over
+		"forge string, milestones bool, fork string, fork_branch string, trial string, trial_packages bool, order string, artifact_jobs list(string)," +
+		"changelog_style string, version_file string, commit_message string, sign_off bool, handover string, handover_branch string," +
+		"handover_from string, handover_to string," +
 		// pilots
-		"forge string, tracker string, wiki string, mirror string, site_channels list(string), site_lists list(string), communities list(string)," +
+		"forge_address string, tracker string, wiki string, mirror string, site_channels list(string), site_lists list(string), communities list(string)," +
 		// rollouts and instances
 		"stakeholders list(string), hosts list(string), service_host string, build_target string, build_channels list(string)," +
 		// rebuilds

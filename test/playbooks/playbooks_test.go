@@ -16,6 +16,7 @@ import (
 	"slipway/integrations/debian"
 	"slipway/integrations/debian/build"
 	"slipway/integrations/git"
+	"slipway/integrations/gitlab/forge"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
 	"slipway/integrations/signing"
@@ -33,8 +34,9 @@ func built(t *testing.T) []action.Contract {
 		}
 		bounds = append(bounds, more...)
 	}
-	add(git.Bind(&git.Repositories{}, nil))
+	add(git.Bind(&git.Repositories{}, nil, nil))
 	add(localci.Bind(nil, nil))
+	add(forge.Bind(nil, nil))
 	add(release.Bind(time.Now))
 	tag, err := signing.NewTag(nil, time.Now).Bind()
 	add([]action.Bound{tag}, err)

@@ -26,7 +26,7 @@ func beforeGo(t *testing.T, more map[string]any) *world {
 
 func archived() map[string]any {
 	return map[string]any{"archive": "lava", "archive_address": "https://apt.example.org", "archive_keys": []any{fingerprint},
-		"suites": []any{"stable"}, "architectures": []any{"amd64"}, "build": []any{"slipway", "package", "build"}, "lintian": "report"}
+		"suites": []any{"stable"}, "architectures": []any{"amd64"}, "build": []any{"slipway", "package", "build"}, "lintian": "report", "trial_packages": true}
 }
 
 func (w *world) book(o runbook.Options) runbook.Book { return runbook.Make(w.p, w.s, w.World(), o) }

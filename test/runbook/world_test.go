@@ -28,6 +28,7 @@ import (
 	"slipway/integrations/aptrepo"
 	"slipway/integrations/debian"
 	"slipway/integrations/git"
+	"slipway/integrations/gitlab/forge"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
 	"slipway/integrations/signing"
@@ -68,7 +69,10 @@ func newWorld(t *testing.T, more map[string]any) *world {
 		"release_key": fingerprint, "public_key": "key", "channel": "#lava", "broadcast": []any{"#lava", "#announce"},
 		"mail_from": "Release Team <release@example.org>", "mail_to": []any{"announce@lists.example.org"}, "ci": []any{"test", "-e", "debian/changelog"},
 		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "daily_suites": []any{}, "architectures": []any{},
-		"build": []any{}, "lintian": "off"}
+		"build": []any{}, "lintian": "off",
+		"forge": "", "milestones": false, "fork": "", "fork_branch": "", "trial": w.remote, "trial_packages": false, "order": "together",
+		"artifact_jobs": []any{}, "changelog_style": "log", "version_file": "", "commit_message": "lava {version} release", "sign_off": false,
+		"handover": "", "handover_branch": "", "handover_from": "", "handover_to": ""}
 	maps.Copy(w.profile, more)
 	w.load()
 	passed := map[string]any{"state": "success", "url": "", "log": "", "seconds": int64(1)}
@@ -139,8 +143,9 @@ func (w *world) load() {
 	one := func(b action.Bound, err error) { add([]action.Bound{b}, err) }
 	now := func() time.Time { return w.now }
 	add(release.Bind(now))
-	add(git.Bind(w.repos, release.Order{}))
+	add(git.Bind(w.repos, release.Order{}, nil))
 	add(localci.Bind(&localci.Runner{}, nil))
+	add(forge.Bind(nil, nil))
 	one(mail.NewAnnounce(nil, mail.Maildir{Dir: "/var/mail/lists"}, 0).Bind())
 	one(signing.NewTag(nil, now).Bind())
 	one(signing.NewRelease(nil, now).Bind())
@@ -157,6 +162,9 @@ func (w *world) load() {
 	var fields []action.Field
 	for _, name := range slices.Sorted(maps.Keys(w.profile)) {
 		typ := action.Type{Kind: action.String}
+		if _, truth := w.profile[name].(bool); truth {
+			typ.Kind = action.Bool
+		}
 		if _, list := w.profile[name].([]any); list {
 			typ = action.ListOf(typ)
 		}

@@ -29,13 +29,14 @@ type outside struct {
 	remote remote
 	ci     pipelines
 	post   letters
+	forge  *forgery
 
 	imported  []build.ImportIn // releases that the packaging repository has
 	forgotten string           // an architecture whose build leaves nothing
 }
 
 func newOutside() *outside {
-	o := &outside{}
+	o := &outside{forge: newForgery()}
 	o.remote = remote{branches: map[string]string{}, tags: map[string]tag{}, commits: map[string]commit{}, prepared: map[string]git.PrepareOut{}, changed: map[string]string{}}
 	o.ci = pipelines{state: map[string]string{}, verdict: func(string) string { return localci.Success }}
 	o.remote.commit("master", "", "Import", "dora@example.org")
@@ -172,7 +173,7 @@ func prepare(r *remote) doer[git.PrepareIn, git.PrepareOut] {
 			if in.Made != "" {
 				return r.described(in.Made)
 			}
-			id := sum("commit", in.Commit, in.Message, fmt.Sprint(in.Prepend), in.Author, in.Date)
+			id := sum("commit", in.Commit, in.Message, fmt.Sprint(in.Prepend), fmt.Sprint(in.Files), in.Author, in.Date)
 			r.commits[id] = commit{in.Commit, in.Message, "release@example.org"}
 			out := git.PrepareOut{Commit: id, Tree: sum("tree", id), Parents: []string{in.Commit}, Authors: []string{"release@example.org"}, Files: []string{"debian/changelog"}}
 			r.prepared[key.String()] = out
@@ -205,6 +206,8 @@ func push(r *remote) doer[git.PushIn, git.PushOut] {
 			return false, errs.E("git.push_release", errs.Exists, fmt.Errorf("the remote has the tag %s already, as object %s", in.Tag, now.object)).Hint("adopt it, or choose another version")
 		case has && slices.Contains(r.history(branch), in.Commit):
 			return true, nil
+		case branch != in.Expected && in.Expected == in.Commit && slices.Contains(r.history(branch), in.Commit):
+			return false, nil
 		case branch != in.Expected:
 			return false, errs.E("git.push_release", errs.Conflict, fmt.Errorf("the branch %s moved from %s to %s", in.Branch, in.Expected, branch)).Hint("make the release anew on top of it and have it approved")
 		}
@@ -231,7 +234,9 @@ func push(r *remote) doer[git.PushIn, git.PushOut] {
 			if done, err := look(in, out); done || err != nil {
 				return out, err
 			}
-			r.branches[in.Branch], r.tags[in.Tag] = in.Commit, tag{out.TagObject, in.Commit, in.Object}
+			if r.tags[in.Tag] = (tag{out.TagObject, in.Commit, in.Object}); in.Expected != in.Commit {
+				r.branches[in.Branch] = in.Commit
+			}
 			r.pushes++
 			return out, nil
 		},
@@ -245,6 +250,7 @@ type pipelines struct {
 	verdict func(commit string) string
 	refused string // program of the pipelines that fail whatever their commit
 	starts  int
+	retries int
 }
 
 // refuse makes every pipeline of a program fail.
@@ -269,6 +275,17 @@ func (p *pipelines) rerun() {
 			p.state[id] = localci.Success
 		}
 	}
+}
+
+// again runs a pipeline once more: it ends as the verdict is now.
+func (p *pipelines) again(id, commit string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state[id] == localci.Failed && p.refused == "" {
+		p.state[id] = p.verdict(commit)
+	}
+	p.retries++
+	return p.state[id]
 }
 
 func startPipeline(p *pipelines) doer[localci.StartIn, localci.StartOut] {
@@ -400,6 +417,7 @@ func (o *outside) bounds(now func() time.Time, k key, y *yard, blobs *blob.Store
 	add(files.Bind())
 	for _, bind := range []func() ([]action.Bound, error){
 		y.actions(blobs).Bind,
+		func() ([]action.Bound, error) { return o.forge.actions(&o.remote, &o.ci) },
 		func() ([]action.Bound, error) { return debian.Bind(blobs) },
 	} {
 		more, err := bind()

@@ -240,13 +240,38 @@ func TestAbortVoidsTheGate(t *testing.T) {
 	})
 }
 
+// redAgain waits until a red pipeline has had its failed jobs run once more, in vain.
+func (w *world) redAgain(step string) {
+	w.t.Helper()
+	w.WantStep(step, run.Waiting, "attempt 2 follows")
+	w.Pass(time.Minute)
+	w.WantStep(step, run.Stuck)
+	if w.out.ci.retries != 1 {
+		w.t.Fatalf("its failed jobs were run again %d times", w.out.ci.retries)
+	}
+}
+
 func TestRedPipeline(t *testing.T) {
+	t.Run("green the second time", func(t *testing.T) {
+		story(t, func(t *testing.T, w *world) {
+			w.out.ci.judge(localci.Failed)
+			w.Say("requester", "release 2019.01")
+			w.Say("manager", "answer 2019.01 checklist merged=true")
+			w.WantStep("trial_passed", run.Waiting, "attempt 2 follows")
+			w.out.ci.judge(localci.Success)
+			w.Pass(time.Minute)
+			w.WantStep("trial_passed", run.Done)
+			if w.out.ci.starts != 1 {
+				t.Fatalf("%d pipelines were started", w.out.ci.starts)
+			}
+		})
+	})
 	t.Run("run again outside", func(t *testing.T) {
 		story(t, func(t *testing.T, w *world) {
 			w.out.ci.judge(localci.Failed)
 			w.Say("requester", "release 2019.01")
 			w.Say("manager", "answer 2019.01 checklist merged=true")
-			w.WantStep("trial_passed", run.Stuck)
+			w.redAgain("trial_passed")
 			w.out.ci.rerun()
 			wants(t, w.Say("requester", "release retry 2019.01 trial_passed"), "retrying")
 			w.WantStep("trial_passed", run.Done)
@@ -257,7 +282,7 @@ func TestRedPipeline(t *testing.T) {
 			w.out.ci.judge(localci.Failed)
 			w.Say("requester", "release 2019.01")
 			w.Say("manager", "answer 2019.01 checklist merged=true")
-			w.WantStep("trial_passed", run.Stuck)
+			w.redAgain("trial_passed")
 			w.out.ci.judge(localci.Success)
 			shown := w.Say("requester", `release again 2019.01 trial --reason "the builder was full"`)
 			wants(t, shown, "was done at", "seen=")

@@ -174,7 +174,7 @@ func storyWith(t *testing.T, old, new string, f func(t *testing.T, w *world)) {
 // archived is what the profile of a project with an archive has instead.
 func archived() map[string]any {
 	return map[string]any{"archive": "lava", "archive_address": "https://apt.example.org", "archive_keys": []any{archiveKey},
-		"suites": []any{"stable"}, "daily_suites": []any{"daily"}, "architectures": []any{"amd64", "arm64"}, "build": []any{"slipway", "package", "build"}}
+		"suites": []any{"stable"}, "daily_suites": []any{"daily"}, "architectures": []any{"amd64", "arm64"}, "build": []any{"slipway", "package", "build"}, "trial_packages": true}
 }
 
 // archiveStory is story in a town whose project has an archive.
@@ -209,7 +209,10 @@ func newWorldOf(t testing.TB, restarting bool, book string, more map[string]any)
 		"release_key": w.key.fingerprint, "public_key": "key", "channel": channel, "broadcast": []any{channel},
 		"mail_from": "Release Team <release@example.org>", "mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"},
 		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "daily_suites": []any{}, "architectures": []any{},
-		"build": []any{}, "lintian": "off", "packaging": "", "packaging_branch": "", "packaging_upstream": "", "packaging_debian": "keep"}
+		"build": []any{}, "lintian": "off", "packaging": "", "packaging_branch": "", "packaging_upstream": "", "packaging_debian": "keep",
+		"forge": "", "milestones": false, "fork": "", "fork_branch": "", "trial": "/srv/git/lava.git", "trial_packages": false, "order": "together",
+		"artifact_jobs": []any{}, "changelog_style": "log", "version_file": "", "commit_message": "lava {version} release", "sign_off": false,
+		"handover": "", "handover_branch": "", "handover_from": "", "handover_to": ""}
 	for field, value := range more {
 		w.profile[field] = value
 	}
@@ -350,6 +353,9 @@ func (w *world) profileType() action.Type {
 	var fields []action.Field
 	for _, name := range slices.Sorted(maps.Keys(w.profile)) {
 		typ := action.Type{Kind: action.String}
+		if _, truth := w.profile[name].(bool); truth {
+			typ.Kind = action.Bool
+		}
 		if _, list := w.profile[name].([]any); list {
 			typ = action.ListOf(typ)
 		}

@@ -131,8 +131,8 @@ func (k key) VerifyRelease(text, inline, detached []byte, fingerprint string, no
 }
 
 // fetch is ci.artifacts@1: what a build of the commit would have made, kept in the blobs.
-func fetch(o *outside, depot localci.Depot) doer[localci.PipelineIn, localci.ArtifactsOut] {
-	return doer[localci.PipelineIn, localci.ArtifactsOut]{do: func(_ action.Key, in localci.PipelineIn) (out localci.ArtifactsOut, err error) {
+func fetch(o *outside, depot localci.Depot) doer[localci.ArtifactsIn, localci.ArtifactsOut] {
+	return doer[localci.ArtifactsIn, localci.ArtifactsOut]{do: func(_ action.Key, in localci.ArtifactsIn) (out localci.ArtifactsOut, err error) {
 		entry, _, err := release.ParseEntry(o.remote.changelogOf(in.Commit))
 		if err != nil {
 			return out, err

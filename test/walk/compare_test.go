@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"slipway/bot/action"
 	"slipway/bot/playbook"
 	"slipway/bot/rehearse"
 	"slipway/bot/run"
@@ -19,36 +20,43 @@ type ways struct {
 	worlds []*world
 }
 
-// world is one set of circumstances: locks free or held by another run, calendars free or frozen,
-// a project with an archive or without.
+// world is one set of circumstances: locks free or held by another run, calendars free or frozen, and
+// a kind of project.
 type world struct {
-	busy, frozen, bare bool
+	busy, frozen bool
+	profile      map[string]any
+	lacking      bool // ways that leave it are taken only of steps that the first world skips
 
-	straight []string // the trace of the good way
-	points   []int    // choices at each point of it
-	asked    []int    // of these, those that somebody waits for or that end by themselves
+	straight []string   // the trace of the good way
+	points   []int      // choices at each point of it
+	steps    [][]string // the steps that they are about
+	asked    []int      // of these, those that somebody waits for or that end by themselves
 	once     map[[2]int][]string
 	about    map[[2]int]string // the step that such a way is about
 }
 
 func worlds() []*world {
-	return []*world{{}, {frozen: true}, {busy: true}, {bare: true}}
+	return []*world{{profile: of2019()}, {profile: of2019(), frozen: true}, {profile: of2019(), busy: true}, {profile: profile()},
+		{profile: today(), frozen: true}, {profile: archived(), lacking: true}, {profile: today(), lacking: true}}
 }
 
 // script rehearses p, leaving the good way at point k for choice j; k < 0 never.
 func script(t testing.TB, p *playbook.Playbook, k playbook.Known, w *world, point, j int, asked ...*[]int) (trace []string, points []int) {
 	t.Helper()
 	o := options(p, k)
-	o.Busy, o.Frozen, o.Unasked, o.Limit = w.busy, w.frozen, true, 200
-	if w.bare {
-		o.Profile = profile()
-	}
+	o.Busy, o.Frozen, o.Unasked, o.Limit = w.busy, w.frozen, true, 300
+	o.Profile = w.profile
 	o.Digest = "sha256:" + strings.Repeat("0", 64) // or every mutant would differ by its own digest alone
 	o.Choose = func(all []rehearse.Choice) int {
 		points = append(points, len(all))
 		if len(asked) > 0 {
 			n := slices.IndexFunc(all, func(c rehearse.Choice) bool { return c.What == string(run.HoldVerb) })
 			*asked[0] = append(*asked[0], n)
+			var about []string
+			for _, c := range all {
+				about = append(about, c.Step)
+			}
+			w.steps = append(w.steps, about)
 		}
 		if len(points)-1 == point {
 			w.about[[2]int{point, j}] = all[j].Step
@@ -65,15 +73,19 @@ func script(t testing.TB, p *playbook.Playbook, k playbook.Known, w *world, poin
 
 func record(t testing.TB, p *playbook.Playbook, k playbook.Known) *ways {
 	all := &ways{worlds: worlds()}
+	first := map[string]bool{} // steps that the first world takes
 	for i, w := range all.worlds {
 		w.once, w.about = map[[2]int][]string{}, map[[2]int]string{}
 		w.straight, w.points = script(t, p, k, w, -1, 0, &w.asked)
 		for point, n := range w.points {
-			for j := 1; j < n && i == 0; j++ {
-				if !w.tried(point, j) {
+			for j := 1; j < n && (i == 0 || w.lacking); j++ {
+				if !w.tried(point, j) || w.lacking && (j >= w.asked[point] || first[w.steps[point][j]]) {
 					continue
 				}
 				w.once[[2]int{point, j}], _ = script(t, p, k, w, point, j)
+				if i == 0 {
+					first[w.steps[point][j]] = true
+				}
 			}
 		}
 	}
@@ -95,7 +107,16 @@ func (all *ways) differs(t testing.TB, q *playbook.Playbook, k playbook.Known, m
 			return "what can happen on the good way"
 		}
 	}
-	w := all.worlds[0]
+	for _, w := range all.worlds {
+		if how := w.leaves(t, q, k, mutation); how != "" {
+			return how
+		}
+	}
+	return ""
+}
+
+// leaves tells how q behaves otherwise where it leaves the good way once.
+func (w *world) leaves(t testing.TB, q *playbook.Playbook, k playbook.Known, mutation string) string {
 	named := func(at [2]int) int {
 		step, _, _ := strings.Cut(w.about[at], "[")
 		if step != "" && slices.Contains(strings.FieldsFunc(mutation, func(r rune) bool { return r == ' ' || r == ':' }), step) {
@@ -124,6 +145,11 @@ func difference(a, b []string) string {
 	return "one of them goes on"
 }
 
+// told reports whether an action shows a release to others, even if it could be taken back.
+func told(c action.Contract) bool {
+	return c.Name == "git.push_branch" || strings.HasPrefix(c.Name, "forge.") && c.Policy != action.Read
+}
+
 // house are rules for the bundled playbooks that a check cannot know: whatever cannot be taken
 // back, or is signed, is promised never to be done without the gate that stands right before it;
 // and something comes after whatever is waited for.
@@ -134,7 +160,7 @@ func house(p *playbook.Playbook) (broken []string) {
 		}
 	}
 	for _, s := range within(p.Steps) {
-		if s.Do == nil || !s.Do.Contract.Irreversible && s.Do.Contract.Job == "" {
+		if s.Do == nil || !s.Do.Contract.Irreversible && s.Do.Contract.Job == "" && !(p.Name == "release" && told(s.Do.Contract)) {
 			continue
 		}
 		name, _, _ := strings.Cut(s.Do.Ref, "@")

@@ -17,6 +17,7 @@ import (
 	"slipway/integrations/debian"
 	"slipway/integrations/debian/build"
 	"slipway/integrations/git"
+	"slipway/integrations/gitlab/forge"
 	"slipway/integrations/localci"
 	"slipway/integrations/mail"
 	"slipway/integrations/signing"
@@ -42,8 +43,9 @@ func contracts(t testing.TB) []action.Contract {
 		add([]action.Bound{b}, err)
 	}
 	add(release.Bind(func() time.Time { return time.Time{} }))
-	add(git.Bind(&git.Repositories{}, nil))
+	add(git.Bind(&git.Repositories{}, nil, nil))
 	add(localci.Bind(nil, nil))
+	add(forge.Bind(nil, nil))
 	one(mail.NewAnnounce(nil, nil, 0).Bind())
 	one(signing.NewTag(nil, func() time.Time { return time.Time{} }).Bind())
 	one(signing.NewRelease(nil, func() time.Time { return time.Time{} }).Bind())
@@ -62,6 +64,9 @@ func profileType() action.Type {
 	var fields []action.Field
 	for name := range profile() {
 		typ := action.Type{Kind: action.String}
+		if _, truth := profile()[name].(bool); truth {
+			typ.Kind = action.Bool
+		}
 		if _, list := profile()[name].([]any); list {
 			typ = action.ListOf(typ)
 		}
@@ -78,7 +83,10 @@ func profile() map[string]any {
 		"broadcast": []any{"#lava", "#announce"}, "mail_from": "Release Team <release@example.org>",
 		"mail_to": []any{"announce@lists.example.org"}, "ci": []any{"make", "test"},
 		"archive": "", "archive_address": "", "archive_keys": []any{}, "suites": []any{}, "daily_suites": []any{}, "architectures": []any{},
-		"build": []any{}, "lintian": "off", "packaging": "", "packaging_branch": "", "packaging_upstream": "", "packaging_debian": "keep"}
+		"build": []any{}, "lintian": "off", "packaging": "", "packaging_branch": "", "packaging_upstream": "", "packaging_debian": "keep",
+		"forge": "", "milestones": false, "fork": "", "fork_branch": "", "trial": "/srv/git/lava.git", "trial_packages": false, "order": "together",
+		"artifact_jobs": []any{}, "changelog_style": "log", "version_file": "", "commit_message": "lava {version} release", "sign_off": false,
+		"handover": "", "handover_branch": "", "handover_from": "", "handover_to": ""}
 }
 
 // archived is a project with an archive, of one suite and one key.
@@ -86,7 +94,32 @@ func archived() map[string]any {
 	p := profile()
 	p["archive"], p["archive_address"], p["archive_keys"] = "lava", "https://apt.example.org", []any{"AB01234567890123456789012345678901234567"}
 	p["suites"], p["daily_suites"], p["architectures"] = []any{"stable"}, []any{"daily"}, []any{"amd64"}
-	p["build"], p["lintian"] = []any{"slipway", "package", "build"}, "report"
+	p["build"], p["lintian"], p["trial_packages"] = []any{"slipway", "package", "build"}, "report", true
+	return p
+}
+
+// of2019 is a project on a forge as the document of 2019 has it: the fork first, then branch and tag
+// together, an archive of its own, and a hand-over.
+func of2019() map[string]any {
+	p := archived()
+	p["forge"], p["milestones"], p["ci"], p["trial_packages"] = "gitlab", true, []any{}, false
+	p["remote"], p["fork"], p["fork_branch"], p["trial"] = "https://gitlab.example/lava/lava.git", "https://gitlab.example/maria/lava.git", "master", "https://gitlab.example/maria/lava.git"
+	p["artifact_jobs"] = []any{"amd64/pkg-debian-10"}
+	p["handover"], p["handover_branch"], p["handover_from"], p["handover_to"] = "https://gitlab.example/lab/lab.git", "master", "tests/device-types", "shared/device-types"
+	return p
+}
+
+// today is the same project now: the branch first, and nothing of its packages.
+func today() map[string]any {
+	p := of2019()
+	for key, value := range profile() {
+		switch key {
+		case "archive", "archive_address", "archive_keys", "suites", "daily_suites", "architectures", "build", "lintian",
+			"fork", "fork_branch", "handover", "handover_branch", "handover_from", "handover_to", "artifact_jobs":
+			p[key] = value
+		}
+	}
+	p["trial"], p["order"], p["changelog_style"], p["version_file"], p["sign_off"] = "", "branch-first", "gbp", "lava_common/VERSION", true
 	return p
 }
 
@@ -132,12 +165,28 @@ func bundled(t testing.TB) (*playbook.Playbook, playbook.Known) {
 	return p, k
 }
 
-// TestRehearsalOfARelease takes the good way of a project with an archive, where every step is
-// done, and of one without, where those of packages are skipped.
+// TestRehearsalOfARelease takes the good way of each kind of project: exactly the steps of what it has
+// are done.
 func TestRehearsalOfARelease(t *testing.T) {
 	p, k := bundled(t)
-	packages := []string{"trial_build", "trial_built", "trial_artifacts", "trial_packages", "package", "packaged", "artifacts", "packages", "stage", "switch", "seen", "clean"}
-	for _, with := range []map[string]any{archived(), profile()} {
+	steps := map[string][]string{
+		"archive":    {"package", "packaged", "artifacts", "packages", "stage", "switch", "seen", "clean"},
+		"trial":      {"trial", "trial_passed"},
+		"packages":   {"trial_build", "trial_built", "trial_artifacts", "trial_packages"},
+		"forge":      {"tag_seen", "tag_same", "page"},
+		"milestones": {"ready", "left", "late", "move", "close"},
+		"people":     {"checklist"},
+		"fork":       {"fork_tip", "fork"},
+		"first":      {"branch", "branch_builds", "branch_built"},
+		"handover":   {"handover_files", "handover"},
+	}
+	lacks := map[string][]string{
+		"without an archive": {"archive", "packages", "forge", "milestones", "fork", "first", "handover"},
+		"with an archive":    {"forge", "milestones", "fork", "first", "handover"},
+		"of 2019":            {"packages", "people", "first"},
+		"of today":           {"archive", "packages", "trial", "people", "fork", "handover"},
+	}
+	for name, with := range projects() {
 		o := options(p, k)
 		o.Profile = with
 		r, err := rehearse.Rehearse(o)
@@ -145,15 +194,19 @@ func TestRehearsalOfARelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Outcome != "done" {
-			t.Fatalf("the good way with the archive %q ends as %s: %s", with["archive"], r.Outcome, r.Reason)
+			t.Fatalf("the good way of a project %s ends as %s: %s", name, r.Outcome, r.Reason)
+		}
+		var skipped []string
+		for _, what := range lacks[name] {
+			skipped = append(skipped, steps[what]...)
 		}
 		for _, e := range r.Ends {
 			want := "done"
-			if with["archive"] == "" && slices.Contains(packages, e.Step) {
+			if slices.Contains(skipped, e.Step) {
 				want = "skipped"
 			}
 			if e.Status != want {
-				t.Errorf("with the archive %q, %s is %s", with["archive"], e.Step, e.Status)
+				t.Errorf("of a project %s, %s is %s", name, e.Step, e.Status)
 			}
 		}
 	}

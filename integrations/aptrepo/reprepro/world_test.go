@@ -65,7 +65,8 @@ func newWorld(t testing.TB, program string) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.write(w.program, fmt.Sprintf("#!/bin/sh\n%s=1 exec '%s' \"$@\"\n", asked, self))
+		// A program with the race detector sleeps for a second when it ends, to catch what is left.
+		w.write(w.program, fmt.Sprintf("#!/bin/sh\n%s=1 GORACE=atexit_sleep_ms=0 exec '%s' \"$@\"\n", asked, self))
 		w.chmod(w.program, 0o755)
 		w.now = time.Date(2019, 1, 7, 12, 0, 0, 0, time.UTC)
 	}

@@ -1,23 +1,31 @@
 # How to end release/lava/2019.01 by hand, as it was on 2019-01-31 12:00 UTC.
-# 21 steps are done, 15 are left.
+# 27 steps are done, 15 are left.
 # Slipway must be stopped, and stay so until you are done: two who do the same do it twice.
 # Read each step before you run it. All commands belong into one shell, sh or bash, in this order.
 # Never do sign.tag before go is approved.
+# Never do git.push_branch before go is approved.
 # Never do git.push_release before go is approved.
 # Never do sign.release before publish is approved.
 # Never do archive.publish before publish is approved.
 # Never do mail.announce before publish is approved.
 # Never do chat.broadcast before publish is approved.
+# Never do forge.release before publish is approved.
+# Never do forge.move_open before publish is approved.
+# Never do forge.close_milestone before publish is approved.
+# Never do forge.propose before publish is approved.
 # Begin with a shell of its own (type: sh), since it ends at the first command that fails.
 set -eu
 here=$(pwd)   # an empty folder
 
-# 1. stamp: Fix the time that changelog and tag will bear
+# 1. ready: The milestone is there and nothing is open in it
+# Skipped: its condition does not hold: project.milestones
+
+# 2. stamp: Fix the time that changelog and tag will bear
 # Done.
 #   time = 2019-01-31T12:00:00Z
 #   unix = 1548936000
 
-# 2. state: Read the branch and the tags
+# 3. state: Read the branch and the tags
 # Done.
 #   last_commit = 0b67a4f9a892fc38a22b1a7c5bd1469b28391fb4
 #   last_tag = 2018.11
@@ -25,14 +33,14 @@ here=$(pwd)   # an empty folder
 #   tags = ["2018.11"]
 #   tip = 9bfb6601bbba229058125478184e7685d9ba028c
 
-# 3. version: Check the version against the releases that exist
+# 4. version: Check the version against the releases that exist
 # Done.
 #   debian = 2019.01-1
 #   last = 2018.11
 #   tag = 2019.01
 #   warnings = []
 
-# 4. found: Look whether the release is tagged already
+# 5. found: Look whether the release is tagged already
 # Done.
 #   commit =
 #   fingerprint =
@@ -41,7 +49,7 @@ here=$(pwd)   # an empty folder
 #   tag_object =
 #   told =
 
-# 5. log: What is in it since the last release
+# 6. log: What is in it since the last release
 # Done.
 #   author_names = ["Ann"]
 #   authors = ["ann@example.org"]
@@ -50,26 +58,26 @@ here=$(pwd)   # an empty folder
 #   merges = 0
 #   text = 61 bytes, sha256:45c6faa8b32a7a4a5bbfcf0b31b6350e5321b9c23303a55fbb72c798d05c5080
 
-# 6. before: Read the changelog as it is
+# 7. before: Read the changelog as it is
 # Done.
 #   content = 116 bytes, sha256:bcaaf066a7985a1e340aedf22955ed46209d7df700dcb2a16feb976737ad2375
 #   digest = sha256:bcaaf066a7985a1e340aedf22955ed46209d7df700dcb2a16feb976737ad2375
 #   found = true
 
-# 7. checklist: Merge requests are merged, the milestone is empty
+# 8. checklist: Merge requests are merged, the milestone is empty
 # Done.
 #   by = maria
 #   merged = true
 #   moved =
 
-# 8. changelog: Write the changelog entry
+# 9. changelog: Write the changelog entry
 # Done.
 #   digest = sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   entry = 214 bytes, sha256:ec54143029c32ea9c4f08689cd9592558319f6fa694d8c6609769069e277d09a
 #   files = {"debian/changelog":"lava (2019.01-1) unstable; urgency=medium\n\n  * New upstream release 2019.01\n    9bfb6601b Mend $ (touch pwned) 'touch pwned''; touch pwned; '\n\n -- Release Team <release@example.org>  Thu, 31 Jan 2019 12:00:00 +0000\n\n"}
 #   version = 2019.01-1
 
-# 9. commit: Make the release commit
+# 10. commit: Make the release commit
 # Done.
 #   authors = ["release@example.org"]
 #   commit = 4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9
@@ -120,35 +128,41 @@ test "$made" = 4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9
 git -C "$here/git/REPOSITORY" update-ref refs/runbook/commit "$made"
 git -C "$here/git/REPOSITORY" show --stat "$made" --
 
-# 10. trial: Start the pipeline on the release commit
+# 11. fork_tip: Read the branch of the fork
+# Skipped: its condition does not hold: project.fork != ''
+
+# 12. fork: Push the release commit to the fork
+# Skipped: its condition does not hold: project.fork != ''
+
+# 13. trial: Start the pipeline on the release commit
 # Done.
 #   pipeline = run-trial
 #   url =
 
-# 11. trial_passed: The pipeline passes before anybody is asked
+# 14. trial_passed: The pipeline passes before anybody is asked
 # Done.
 #   log =
 #   seconds = 1
 #   state = success
 #   url =
 
-# 12. trial_build: Build the packages of the release commit as a trial
+# 15. trial_build: Build the packages of the release commit as a trial
 # Done.
 #   pipeline = run-trial_build
 #   url =
 
-# 13. trial_built: The trial build passes before anybody is asked
+# 16. trial_built: The trial build passes before anybody is asked
 # Done.
 #   log =
 #   seconds = 1
 #   state = success
 #   url =
 
-# 14. trial_artifacts: Fetch what the trial built
+# 17. trial_artifacts: Fetch what the trial built
 # Done.
 #   files = []
 
-# 15. trial_packages: Check the packages of the trial before anybody is asked
+# 18. trial_packages: Check the packages of the trial before anybody is asked
 # Done.
 #   architectures = ["all"]
 #   digest = sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
@@ -159,32 +173,41 @@ git -C "$here/git/REPOSITORY" show --stat "$made" --
 #   packages = ["lava"]
 #   version = 2019.01-1
 
-# 16. tested: Functional tests are signed off
+# 19. tested: Functional tests are signed off
 # Done.
 #   by = tess
 #   good = true
 #   how =
 
-# 17. payload: Write the tag that is to be signed
+# 20. payload: Write the tag that is to be signed
 # Done.
 #   digest = sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
 #   payload = 153 bytes, sha256:f817fdfaf6917b9e1448f266cf387eddfc16aad770b9ad9d48e557af28903bc0
 
-# 18. go: The team agrees that it is good enough to go
+# 21. go: The team agrees that it is good enough to go
 # Done.
 #   at = 2019-01-31T12:00:00Z
 #   by = ["alan","grace"]
 #   manifest = MANIFEST-OF-GO
-#   text = 679 bytes, MANIFEST-OF-GO
+#   text = 736 bytes, MANIFEST-OF-GO
 
-# 19. sign: The key holder signs the tag
+# 22. branch: Push the branch
+# Skipped: its condition does not hold: project.order == 'branch-first'
+
+# 23. branch_builds: Start the pipeline of the branch
+# Skipped: its condition does not hold: project.order == 'branch-first'
+
+# 24. branch_built: The pipeline of the branch passes
+# Skipped: its condition does not hold: project.order == 'branch-first'
+
+# 25. sign: The key holder signs the tag
 # Done.
 #   fingerprint = 0123456789ABCDEF0123456789ABCDEF01234567
 #   object = 217 bytes, sha256:d9294a2a60ad98a8d3f13adcfd9e16340e3565f1f5813081d66352510b851328
 #   signature = 64 bytes, sha256:a7fd8f99af432398ed6186a6ff412c88182e6067c39959e4e27632fb9e679804
 #   signed_at = 2019-01-31T12:00:00Z
 
-# 20. push: Push branch and tag together
+# 26. push: Push branch and tag together, or the tag after its branch
 # UNDER WAY: it may have happened
 # NOT TWICE: A tag that was pushed stays: people and builds have it. The push refuses itself if the tag is there, or the branch is not where it was.
 # Slipway does this when it is started again, unless it finds it done.
@@ -217,7 +240,13 @@ push_tag_object="$(git ls-remote -- /srv/project.git refs/tags/2019.01 | cut -f1
 push_commit=4c7a4acd4c7e62db7e8cddb981cdef367a4bbba9
 push_tag=2019.01
 
-# 21. builds: Start the pipeline of the tag
+# 27. tag_seen: The forge shows the tag
+# Not needed.
+
+# 28. tag_same: It is the tag that was signed
+# Not needed.
+
+# 29. builds: Start the pipeline of the tag
 # To come
 # Where a forge runs the pipeline by itself, look at its page instead, and put what it made into $here/builds/artifacts.
 mkdir -p "$here/git"
@@ -231,13 +260,13 @@ mkdir -p "$here/builds/artifacts"
 builds_pipeline="$here/builds/artifacts"
 builds_url=''
 
-# 22. built: The pipeline of the tag passes
+# 30. built: The pipeline of the tag passes
 # To come
 # Wait until: pipeline.state == 'success'
 # It has failed, and you stop here, when: pipeline.state in ['failed', 'canceled']
 # When you ran its command yourself: it passed if the command ended without an error.
 
-# 23. package: Build the packages of the tag
+# 31. package: Build the packages of the tag
 # To come
 # Where a forge runs the pipeline by itself, look at its page instead, and put what it made into $here/package/artifacts.
 mkdir -p "$here/git"
@@ -251,18 +280,18 @@ mkdir -p "$here/package/artifacts"
 package_pipeline="$here/package/artifacts"
 package_url=''
 
-# 24. packaged: The packages of the tag are built
+# 32. packaged: The packages of the tag are built
 # To come
 # Wait until: pipeline.state == 'success'
 # It has failed, and you stop here, when: pipeline.state in ['failed', 'canceled']
 # When you ran its command yourself: it passed if the command ended without an error.
 
-# 25. artifacts: Fetch what was built
+# 33. artifacts: Fetch what was built
 # To come
 artifacts_files="$package_pipeline"
 ls -l "$artifacts_files"
 
-# 26. packages: Check that these are the packages of this release, all of them
+# 34. packages: Check that these are the packages of this release, all of them
 # To come
 # All packages of the release must be there, of one version and with the right checksums.
 dir="$artifacts_files"
@@ -273,7 +302,7 @@ packages_files="$dir"
 packages_packages="$(for deb in "$dir"/*.deb; do dpkg-deb -f "$deb" Package; done | sort -u)"
 packages_version=2019.01-1
 
-# 27. stage: Put them into a new state of the archive, which nobody reads yet
+# 35. stage: Put them into a new state of the archive, which nobody reads yet
 # To come
 # Clients see nothing of it yet.
 # The environment variable SLIPWAY_CONFIG names the configuration of the bot, unless it is ./slipway.yaml.
@@ -284,19 +313,23 @@ for suite in stable; do
 done
 stage_generation="$generation"
 
-# 28. notes: Write the release notes and the announcement
+# 36. notes: Write the release notes and the announcement
 # Done.
 #   body = 193 bytes, sha256:24d57a470d1b1a14cc0002fc75c9a2ae9c870e958774a021ce0c4ac1f4dbfce0
 #   digest = sha256:d37e2238ffbfa2bc448f24e63190e40442928a6e74b3759318cd32cb12416ff0
 #   markdown = 180 bytes, sha256:2e56e0cf766283bd4633fce74e5a997c04b12f9d18a9ef5f6fe51b5627875962
 #   message_id = release.lava.2019.01.5abaecc86866c3f1579af7b8@lists.example.org
+#   page = sha256:2e56e0cf766283bd4633fce74e5a997c04b12f9d18a9ef5f6fe51b5627875962
 #   plain = 110 bytes, sha256:2a05c6e465dc4c4cc6be462b6aabd6ab6ef33badc49dd203c61aead49b3f7797
 #   subject = lava 2019.01 released
 
-# 29. sent: Nobody has announced it by hand
+# 37. handover_files: Fetch the files that are handed over
+# Not needed.
+
+# 38. sent: Nobody has announced it by hand
 # Skipped: its condition does not hold: steps.found.tag_object != ''
 
-# 30. publish: Packages and announcement may go out
+# 39. publish: Packages and announcement may go out
 # To come
 # The question: Publish lava 2019.01? Subject: lava 2019.01 released. $stage_changes
 # Who has to say yes: 1 of release-manager or 2 of maintainer
@@ -309,8 +342,9 @@ stage_generation="$generation"
 #   steps.?packages.?digest.orValue('') = $packages_digest
 #   steps.?stage.?digests.orValue([]) = ["$stage_digests"]
 #   steps.?sent.?mail.orValue(true) = true
+#   project.forge == '' ? '' : steps.notes.?page.orValue('') =
 
-# 31. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
+# 40. signatures[0123456789ABCDEF0123456789ABCDEF01234567]/sign: The key holder signs the Release files
 # To come
 # The holder of the archive's key 0123456789ABCDEF0123456789ABCDEF01234567 does this, where the key is: copy the folder release there, and the folder signed back.
 signing=$(cd "$here/release" && find . -type f -name Release | sed -e 's|^\./||' -e 's|/Release$||' | sort)
@@ -324,7 +358,7 @@ for suite in $signing; do
   gpg --armor --detach-sign --digest-algo SHA512 --local-user '0123456789ABCDEF0123456789ABCDEF01234567!' --output "$here/signed/$suite/"0123456789ABCDEF0123456789ABCDEF01234567.gpg "$release"
 done
 
-# 32. switch: Turn the archive's clients to it
+# 41. switch: Turn the archive's clients to it
 # To come
 # NOT TWICE: Clients read what is published at once, and never go back to what is older by themselves. Each suite refuses to turn when it is not where it was.
 # A link that ends in $stage_generation has turned.
@@ -364,7 +398,7 @@ for release in "$here"/release/*/Release; do
 done
 switch_generation="$stage_generation"
 
-# 33. seen: apt offers the new version to every client
+# 42. seen: apt offers the new version to every client
 # To come
 # Wait until: view.ok
 # It is done when apt offers 2019.01-1 as the candidate of every package, without a warning.
@@ -383,7 +417,25 @@ touch "$here/seen/status"
 apt-get -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= update || true
 apt-cache -o Dir::Etc::sourcelist="$here/seen/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$here/seen/lists" -o Dir::Cache="$here/seen/cache" -o Dir::State::status="$here/seen/status" -o APT::Sandbox::User= policy $packages_packages || true
 
-# 34. announce: Send the announcement
+# 43. page: Put the notes on the page of the release
+# Not needed.
+
+# 44. left: Look whether the milestone is still empty
+# Not needed.
+
+# 45. late: Something is open in the milestone again
+# Not needed.
+
+# 46. move: Move it to the next milestone
+# Not needed.
+
+# 47. close: Close the milestone
+# Not needed.
+
+# 48. handover: Propose the files to the project that gets them
+# Not needed.
+
+# 49. announce: Send the announcement
 # To come
 # NOT TWICE: A mail that was sent cannot be taken back. Look first whether it arrived.
 # With another program than sendmail, for example: swaks --from ADDRESS --to ADDRESS,… --data @announcement.eml --server HOST
@@ -420,14 +472,14 @@ cat "$here/announce/announcement.eml"
 PATH="$PATH:/usr/sbin" sendmail -i -f release@example.org -- announce@lists.example.org < "$here/announce/announcement.eml"
 announce_message_id=release.lava.2019.01.5abaecc86866c3f1579af7b8@lists.example.org
 
-# 35. tell: Tell the channels
+# 50. tell: Tell the channels
 # To come
 # NOT TWICE: Everybody would read it twice.
 # Write this into #lava, #announce, unless it stands there already:
 #   lava 2019.01 is released
 #   Commits since '2018.11': 1; the tag $push_tag is $push_tag_object.
 
-# 36. clean: Remove what no client of the archive can ask for any more
+# 51. clean: Remove what no client of the archive can ask for any more
 # To come
 # It may wait: nothing depends on it.
 slipway archive clean --archive=lava

@@ -1,0 +1,92 @@
+package gitlab
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/bot/view"
+	fake "slipway/test/fakes/gitlab"
+)
+
+// writes are the requests by which a release changes something on GitLab.
+func writes() []fake.Fault {
+	return []fake.Fault{
+		{Method: "POST", Path: "/projects/*/issues/*/discussions"},
+		{Method: "POST", Path: "/projects/*/issues/*/discussions/*/notes"},
+		{Method: "PUT", Path: "/projects/*/issues/*/discussions/*/notes/*"},
+		{Method: "POST", Path: "/maria/harbour.git/git-receive-pack"},
+		{Method: "POST", Path: "/yard/harbour.git/git-receive-pack"},
+		{Method: "POST", Path: "/projects/*/releases"},
+		{Method: "PUT", Path: "/projects/*/milestones/*"},
+		{Method: "POST", Path: "/projects/*/repository/commits"},
+		{Method: "POST", Path: "/projects/*/merge_requests"},
+	}
+}
+
+// TestEveryWriteFailsOnce: whatever becomes of the first of each kind of request that changes
+// something, the release comes to the end of one in which all went well, and nothing is there twice.
+func TestEveryWriteFailsOnce(t *testing.T) {
+	for _, kind := range failures {
+		t.Run(strings.ReplaceAll(string(kind), " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, shape{handover: true, edit: func(w *world) {
+				for _, f := range writes() {
+					f.Do, f.RetryAfter = kind, time.Second
+					w.lab.Fault(f)
+				}
+			}})
+			w.begins()
+			tr := w.released(w.drive(nil))
+			if left := w.lab.ClearFaults(); left > 0 {
+				t.Errorf("%d kinds of requests were never made", left)
+			}
+			for _, line := range []string{"project: refs/tags/" + version + " moved 1 times", "project: refs/heads/master moved 1 times", "fork: refs/heads/master moved 1 times",
+				"devices: !1 harbour " + version + ": share/device-types opened"} {
+				if n := strings.Count("\n"+strings.Join(tr.left, "\n")+"\n", "\n"+line+"\n"); n != 1 {
+					t.Errorf("%q is there %d times:\n%s", line, n, strings.Join(tr.left, "\n"))
+				}
+			}
+			if got := w.lab.MergeRequests(w.devices); len(got) != 1 {
+				t.Errorf("there are %d merge requests with the files", len(got))
+			}
+		})
+	}
+}
+
+// awayWords is what is said of a GitLab that does not answer.
+const awayWords = "forge.release does not get through since "
+
+// TestGitLabIsAway: while GitLab does not answer, one line on the card says since when and when it is
+// tried next; when it is back the release goes on, and the line is gone.
+func TestGitLabIsAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, shape{})
+	w.begins()
+	r := w.drive(func(r view.Run) bool {
+		g, ok := awaited(r, "publish")
+		_, there := w.gateNote("Publish harbour " + version + "?")
+		return ok && g.Kind == "gate" && there
+	})
+	w.note("GitLab is away")
+	w.lab.Away()
+	g, _ := awaited(r, "publish")
+	w.until("hana has reacted", func() bool { return w.reacts("hana", "publish", g.Manifest) })
+	lines := func() (n int) {
+		for _, m := range w.channelMessages(w.ctx) {
+			if raw, err := json.Marshal(m.Card); err == nil {
+				n += strings.Count(string(raw), awayWords)
+			}
+		}
+		return n
+	}
+	w.until("the card says it, once", func() bool { return lines() == 1 })
+	if why := w.why(); !strings.Contains(why, awayWords) || !strings.Contains(why, "next at ") {
+		t.Errorf("why does not say when it is tried next:\n%s", why)
+	}
+	w.note("GitLab is back")
+	w.must(w.lab.Back())
+	w.released(w.drive(nil))
+	w.until("the line is gone", func() bool { return lines() == 0 })
+}
