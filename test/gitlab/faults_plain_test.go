@@ -4,6 +4,9 @@ package gitlab
 
 import fake "slipway/test/fakes/gitlab"
 
+// allFailures: the hand-over of files, which looks for a minute what became of a request, is in it too.
+const allFailures = false
+
 // failures are the ways in which requests fail; the tag prove has all of them.
 
 var failures = []fake.Kind{fake.BadGatewayAfter, fake.TooMany}
