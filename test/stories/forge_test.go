@@ -86,6 +86,12 @@ func (f *forgery) actions(r *remote, p *pipelines) ([]action.Bound, error) {
 		f.open[in.From] = nil
 		return forge.MoveOut{Moved: moved}, nil
 	})))
+	add(action.Of(forge.MoveItems{}.Contract(), with(f, func(in forge.MoveItemsIn) (forge.MoveOut, error) {
+		named := func(item string) bool { return slices.Contains(in.Items, item) }
+		out := forge.MoveOut{Moved: slices.DeleteFunc(slices.Clone(f.open[in.From]), func(item string) bool { return !named(item) })}
+		f.open[in.To], f.open[in.From] = append(f.open[in.To], out.Moved...), slices.DeleteFunc(slices.Clone(f.open[in.From]), named)
+		return out, nil
+	})))
 	add(action.Of(forge.CloseMilestone{}.Contract(), with(f, func(in forge.MilestoneIn) (forge.MilestoneState, error) {
 		if items := f.open[in.Title]; len(items) > 0 {
 			return forge.MilestoneState{}, errs.E("forge.close_milestone", errs.Conflict, fmt.Errorf("open in the milestone %s: %s", in.Title, strings.Join(items, ", ")))

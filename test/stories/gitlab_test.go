@@ -167,10 +167,15 @@ func TestLeftoversAreMoved(t *testing.T) {
 		if items, _ := w.out.forge.holds("2019.02"); len(items) != 0 {
 			t.Fatal("it was moved on the word of a maintainer")
 		}
+		// What was done before the word came is not moved, and what came in after the question is nobody's word.
+		w.out.forge.has("2019.01", "#7 Paint it (ben)", "#9 Dredge (cleo)")
 		w.React("manager", gate, "✅")
-		if items, _ := w.out.forge.holds("2019.02"); len(items) != 2 {
+		if items, _ := w.out.forge.holds("2019.02"); !slices.Equal(items, []string{"#7 Paint it (ben)"}) {
 			t.Fatalf("moved: %v", items)
 		}
+		w.Pass(5 * time.Minute)
+		w.WantStep("ready", run.Running, "#9 Dredge (cleo)")
+		w.out.forge.has("2019.01")
 		w.Pass(5 * time.Minute)
 		w.WantStep("ready", run.Done)
 	})
