@@ -2,6 +2,7 @@ package stories
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
