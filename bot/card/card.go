@@ -265,7 +265,10 @@ func (g GateMessage) Card() Card {
 		ref = g.RunName
 	}
 	c := Card{Key: g.Key, Title: fmt.Sprintf("%s: gate %s", g.RunName, g.Gate), State: g.State, Status: g.Closed}
-	facts := []Field{{"Rule", g.Rule}, {"Manifest", Short(g.Manifest)}}
+	facts := []Field{{"Manifest", Short(g.Manifest)}}
+	if g.Rule != "" { // unknown once the run has moved on
+		facts = append([]Field{{"Rule", g.Rule}}, facts...)
+	}
 	if !g.Expires.IsZero() {
 		facts = append(facts, Field{"Expires", Moment(g.Expires)})
 	}

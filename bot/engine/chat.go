@@ -146,6 +146,9 @@ func (e *Engine) reply(ctx context.Context, r *effectRecord, lost bool) (action.
 		part := []rune(rest)
 		if len(part) > card.MaxText {
 			part = part[:card.MaxText]
+			if line := strings.LastIndexByte(string(part), '\n'); line > 0 { // no line is cut in two
+				part = []rune(string(part)[:line+1])
+			}
 		}
 		c.Blocks = append(c.Blocks, card.Block{Text: string(part)})
 		rest = rest[len(string(part)):]

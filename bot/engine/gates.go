@@ -34,7 +34,15 @@ func (e *Engine) gateCard(ctx context.Context, l *live, step, key string, in act
 			say, _ = st.Inputs["say"].(string)
 		}
 		if book, err := e.book(ctx, s.Playbook); err == nil && (ended == "" || st.Gate.Verdict != nil) {
-			g.Verdict = run.GateLines(book, s, e.World(), step)
+			w := e.World()
+			g.Verdict = run.GateLines(book, s, w, step)
+			for _, a := range run.Who(book, s, w) {
+				if there, _ := w.Directory.Present(a.Persons, w.Now); a.Step == step && ended == "" {
+					for _, p := range there {
+						g.Mentions = append(g.Mentions, string(p))
+					}
+				}
+			}
 		}
 	}
 	if say != "" {

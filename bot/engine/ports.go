@@ -87,6 +87,7 @@ type Said struct {
 	Addressed bool      // the bot was spoken to
 	Direct    bool      // nobody but the person and the bot reads the place
 	At        time.Time // as the platform says; zero: when it was delivered
+	Changed   bool      // it was changed before it was heard of: it is not obeyed, and its author is told so
 }
 
 // Touched: the reactions of a message changed; they are read again.

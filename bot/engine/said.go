@@ -41,19 +41,31 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) (a
 	if at.IsZero() {
 		at = d.At
 	}
-	for i, one := range e.cfg.Parser.Parse(f.Text, s) {
+	commands := e.cfg.Parser.Parse(f.Text, s)
+	if len(commands) == 0 {
+		return false, nil
+	}
+	if told, err := e.changedSince(ctx, d, s, f); told || err != nil {
+		return true, err
+	}
+	late := r.Replayed > 0 || e.beforeRestore(at) || d.At.Sub(at) > e.cfg.StaleAfter
+	for i, one := range commands {
 		line := one.Line
 		if line == 0 {
 			line = i
 		}
-		key := Once{short(d.Source + "\x00" + f.Place.Source + "\x00" + f.Place.ID + "\x00" + f.Message + "\x00" +
-			f.Account.Source + "\x00" + f.Account.ID + "\x00" + strconv.Itoa(line))}
-		if err := e.obey(ctx, s, one, key, at, r.Replayed > 0 || e.beforeRestore(at), d, f.Message); err != nil {
+		if err := e.obey(ctx, s, one, onceOf(d, f, strconv.Itoa(line)), at, late, d, f.Message); err != nil {
 			return true, err
 		}
 		asked = true
 	}
 	return asked, nil
+}
+
+// onceOf is the semantic key of a part of a message.
+func onceOf(d Delivery, f Said, part string) Once {
+	return Once{short(d.Source + "\x00" + f.Place.Source + "\x00" + f.Place.ID + "\x00" + f.Message + "\x00" +
+		f.Account.Source + "\x00" + f.Account.ID + "\x00" + part)}
 }
 
 // obey carries out one command. Its answer is an effect committed with it, keyed by the semantic
@@ -69,7 +81,12 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	case a.Start == nil && a.Input == nil && a.Other == nil:
 		return nil
 	case s.Person == "":
-		return answer("I do not know whose account this is (" + s.Account.Source + ":" + s.Account.ID + "). An admin adds it to your accounts; on the command line of a demo, --as or SLIPWAY_AS says who you are.")
+		account := s.Account.Source + ":" + s.Account.ID
+		text := "I do not know whose account this is (" + account + "). An admin adds " + account + " to the accounts of a person in slipway.yaml"
+		if s.Account.Source == "unix" {
+			text += "; on the command line of a demo, --as or SLIPWAY_AS says who you are"
+		}
+		return answer(text + ".")
 	case replayed && (e.now().Sub(at) > e.cfg.StaleAfter || e.beforeRestore(at) && ofThatTime(a)):
 		return answer(fmt.Sprintf("This was written at %s and comes to me only now. If you still want it, say it again.",
 			at.UTC().Format("2006-01-02 15:04 UTC")))

@@ -254,7 +254,8 @@ func (projects) Names() []string            { return []string{"glass", "lava"} }
 // wire is what the test chat sends.
 type wire struct {
 	Who, Place, Message, Text, Touched, Thread, Fact string
-	Direct                                           bool
+	Direct, Changed                                  bool
+	At                                               time.Time
 	Fields                                           map[string]any
 }
 
@@ -272,7 +273,8 @@ func (decoder) Decode(d engine.Delivery) ([]engine.Fact, error) {
 	case w.Fact != "":
 		return []engine.Fact{engine.Happened{Name: w.Fact, Project: w.Place, Fields: w.Fields}}, nil
 	}
-	return []engine.Fact{engine.Said{Account: account(w.Who), Place: place, Message: w.Message, Thread: w.Thread, Text: w.Text, Addressed: true, Direct: w.Direct}}, nil
+	return []engine.Fact{engine.Said{Account: account(w.Who), Place: place, Message: w.Message, Thread: w.Thread, Text: w.Text, Addressed: true, Direct: w.Direct,
+		At: w.At, Changed: w.Changed}}, nil
 }
 
 func account(who string) people.Account { return people.Account{Source: "chat", ID: "U-" + who} }

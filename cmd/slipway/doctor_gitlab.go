@@ -299,6 +299,9 @@ func silentHooks(ctx context.Context, p *patient) (out []symptom) {
 		return nil
 	}
 	for _, h := range p.conf.GitLab.Hooks {
+		if setup.Kind(h.Of) == setup.Handover {
+			continue // nearly all that changes there is of others, and not sent
+		}
 		standing, _ := p.bot.forge.hooks.Standing(h.Name)
 		last := standing.Last
 		if last.IsZero() {

@@ -170,7 +170,7 @@ func troubles(all []engine.Trouble, doubt bool) (out []symptom) {
 			out = append(out, symptom{fmt.Sprintf("nobody can tell whether %s of %s happened, since %s", t.Step, t.Run, card.Moment(t.Since)),
 				fmt.Sprintf("look, and say: doubt %s %s happened, redo or failed", t.Run, t.Step)})
 		} else {
-			out = append(out, symptom{fmt.Sprintf("%s of %s is stuck since %s", t.Step, t.Run, card.Moment(t.Since)), "say: why " + t.Run})
+			out = append(out, symptom{fmt.Sprintf("%s of %s is stuck since %s", t.Step, t.Run, card.Moment(t.Since)), "slipway why " + t.Run})
 		}
 	}
 	switch {

@@ -157,7 +157,8 @@ func (b *bot) gitlabDecoder() gitlabDecoder {
 func (d gitlabDecoder) Decode(in engine.Delivery) ([]engine.Fact, error) {
 	name := in.Headers[hook.HeaderHook]
 	hooks := d.conf.GitLab.Hooks
-	if h, ok := d.readHook(name); ok {
+	h, readBack := d.readHook(name)
+	if readBack {
 		if in.Headers[hook.HeaderEvent] == seenReactions {
 			return seen(in.Body)
 		}
@@ -167,7 +168,7 @@ func (d gitlabDecoder) Decode(in engine.Delivery) ([]engine.Fact, error) {
 		if h.Name != name {
 			continue
 		}
-		known := hook.Known{Project: h.Project, ID: int64(h.ID), Bot: d.me()}
+		known := hook.Known{Project: h.Project, ID: int64(h.ID), Bot: d.me(), ReadBack: readBack}
 		found, ignored, err := hook.Decode(hook.Header{Event: in.Headers[hook.HeaderEvent], Hook: name}, in.Body, known)
 		if err != nil {
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,9 +34,9 @@ type gitlabChat struct {
 	poster *notes.Poster
 	past   *notes.Past
 
-	mu    sync.Mutex // one reading at a time
-	since time.Time  // comments were read up to then
-	rooms []string   // places whose open gate messages are to be found after the start
+	mu    sync.Mutex        // one reading at a time
+	since map[int]time.Time // by project: comments were read up to then
+	rooms []string          // places whose open gate messages are to be found after the start
 }
 
 // openChat makes the chat port of the configured GitLab, if there is one.
@@ -64,13 +65,17 @@ func (b *bot) openChat() error {
 		}
 	}
 	past := notes.NewPast(notes.PastOptions{Client: b.forge.client, Projects: projects, Heard: b.addressed})
-	b.forge.chat = &gitlabChat{poster: poster, past: past, rooms: rooms, since: time.Now()}
+	since := map[int]time.Time{}
+	for _, id := range projects {
+		since[id] = time.Now()
+	}
+	b.forge.chat = &gitlabChat{poster: poster, past: past, rooms: rooms, since: since}
 	return nil
 }
 
 // addressed reports whether a comment may speak to the bot.
 func (b *bot) addressed(text string) bool {
-	return notes.Addressed(append(addresses(), b.forge.username())...)(text)
+	return notes.Addressed(append(addresses(), asWritten(b.forge.username())...)...)(text)
 }
 
 // sealSecret is the secret of the seals of comments, made at the first start. If it is lost, every
@@ -228,11 +233,18 @@ type chatParser struct {
 func (p chatParser) Parse(text string, s engine.Spoken) []engine.Asked {
 	if s.Place.Source == notes.Source {
 		p.Markdown = true
-		if name := p.gitlab(); name != "" { // GitLab's editor may put a backslash before a _
-			p.Addresses = append(slices.Clone(p.Addresses), name, strings.ReplaceAll(name, "_", `\_`))
-		}
+		p.Addresses = append(slices.Clone(p.Addresses), asWritten(p.gitlab())...)
 	}
 	return p.Parser.Parse(text, s)
+}
+
+// asWritten are the ways in which comments have a user name, none for "": GitLab's editor may put a
+// backslash before a _.
+func asWritten(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name, strings.ReplaceAll(name, "_", `\_`)}
 }
 
 // What is read at GitLab, and not told by a webhook, comes with the number of its project in place of
@@ -318,20 +330,29 @@ func (b *bot) hearAgain(ctx context.Context, now time.Time) error {
 	c := b.forge.chat
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.past.Since(ctx, c.since.Add(-chatMargin), func(w notes.Written) error {
-		_, err := b.engine.DeliverLate(ctx, readNote(w))
-		return err
-	})
-	if err == nil {
-		c.since = now
-	}
-	for len(c.rooms) > 0 && err == nil {
-		if err = c.poster.Recall(ctx, c.rooms[0]); err == nil || errs.Is(err, errs.Gone) {
-			c.rooms, err = c.rooms[1:], nil
+	var failed error // what cannot be read keeps nobody from reading the rest
+	for _, project := range slices.Sorted(maps.Keys(c.since)) {
+		err := c.past.SinceIn(ctx, project, c.since[project].Add(-chatMargin), func(w notes.Written) error {
+			_, err := b.engine.DeliverLate(ctx, readNote(w))
+			return err
+		})
+		if err == nil {
+			c.since[project] = now
 		}
+		failed = errors.Join(failed, err)
 	}
-	changed, failed := c.poster.Changed(ctx)
-	for _, ref := range changed {
+	c.rooms = slices.DeleteFunc(c.rooms, func(room string) bool {
+		err := c.poster.Recall(ctx, room)
+		if errs.Is(err, errs.Gone) {
+			err = nil
+		}
+		failed = errors.Join(failed, err)
+		return err == nil
+	})
+	changed, err := c.poster.Changed(ctx)
+	failed = errors.Join(failed, err)
+	for _, change := range changed {
+		ref := change.Ref
 		place, bad := notes.ParsePlace(ref.Place)
 		body, bad2 := json.Marshal(ref)
 		if bad = errors.Join(bad, bad2); bad != nil {
@@ -341,7 +362,9 @@ func (b *bot) hearAgain(ctx context.Context, now time.Time) error {
 			Headers: map[string]string{hook.HeaderEvent: seenReactions, hook.HeaderHook: readAt + strconv.Itoa(place.Project)}}
 		if err := b.engine.Deliver(ctx, d); err != nil {
 			failed = errors.Join(failed, err)
+			continue
 		}
+		c.poster.Told(change)
 	}
-	return errors.Join(err, failed)
+	return failed
 }

@@ -89,8 +89,11 @@ func sampleValue(name string, t action.Type) any {
 	if len(t.Enum) > 0 {
 		return t.Enum[0]
 	}
-	if t.Kind == action.List {
+	switch t.Kind {
+	case action.List:
 		return []any{sampleValue(name, *t.Elem)}
+	case action.Bool:
+		return true
 	}
 	return name
 }

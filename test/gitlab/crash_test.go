@@ -33,6 +33,7 @@ func sweeping(order string, env ...string) shape {
 // TestTheBotDies kills the bot before and after what it does on GitLab, and starts it again. Whatever
 // the point, what is left is what a release leaves that nobody disturbed.
 func TestTheBotDies(t *testing.T) {
+	t.Parallel()
 	for _, order := range sweptOrders {
 		t.Run(order, func(t *testing.T) {
 			t.Parallel()

@@ -15,7 +15,7 @@ func writes(handover bool) []fake.Fault {
 	out := []fake.Fault{
 		{Method: "POST", Path: "/projects/*/issues/*/discussions"},
 		{Method: "POST", Path: "/projects/*/issues/*/discussions/*/notes"},
-		{Method: "PUT", Path: "/projects/*/issues/*/discussions/*/notes/*"},
+		{Method: "PUT", Path: "/projects/*/issues/*/notes/*"},
 		{Method: "POST", Path: "/maria/harbour.git/git-receive-pack"},
 		{Method: "POST", Path: "/yard/harbour.git/git-receive-pack"},
 		{Method: "POST", Path: "/projects/*/releases"},
@@ -30,6 +30,7 @@ func writes(handover bool) []fake.Fault {
 // TestEveryWriteFailsOnce: whatever becomes of the first of each kind of request that changes
 // something, the release comes to the end of one in which all went well, and nothing is there twice.
 func TestEveryWriteFailsOnce(t *testing.T) {
+	t.Parallel()
 	for _, kind := range failures {
 		t.Run(strings.ReplaceAll(string(kind), " ", "_"), func(t *testing.T) {
 			t.Parallel()

@@ -237,7 +237,7 @@ func awaited(r view.Run, step string) (view.Awaited, bool) {
 // GitLab, chen reacts in the console. It returns early when stop says so.
 func (w *world) drive(stop func(view.Run) bool) view.Run {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(w.ctx, enough)
 	defer cancel()
 	for {
 		r, err := w.look()

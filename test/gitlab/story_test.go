@@ -11,6 +11,7 @@ import (
 // TestARelease is a whole release: of a project that has it tried in a fork before (together), and of
 // one that has its branch pushed before its tag.
 func TestARelease(t *testing.T) {
+	t.Parallel()
 	for _, order := range []string{"together", "branch-first"} {
 		t.Run(order, func(t *testing.T) {
 			t.Parallel()

@@ -26,9 +26,9 @@ import (
 
 // Bounds.
 const (
-	maxItems   = 500 // issues or merge requests of a milestone
-	maxTitle   = 255 // runes, GitLab's own bound of titles
-	maxText    = 200 << 10
+	maxItems   = 500       // issues or merge requests of a milestone
+	maxTitle   = 255       // runes, GitLab's own bound of titles
+	maxText    = 900 << 10 // bytes; GitLab takes a million characters (GitLab docs, "Instance limits")
 	shownTitle = 120
 )
 
@@ -135,15 +135,21 @@ func checkLine(op, what, text string) error {
 	return nil
 }
 
-// checkText refuses a text of several lines that GitLab would not keep as it is.
+// checkText refuses a text of several lines with characters that steer a terminal or turn what is read.
+// Others that are not seen, such as soft hyphens and joiners, are part of names and words.
 func checkText(op, what, text string) error {
 	switch {
 	case len(text) > maxText:
 		return invalid(op, "shorten it", "the %s is longer than %d kB", what, maxText>>10)
-	case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return hidden(r) && r != '\n' && r != '\t' && r != '\r' && r != '\u200d' }):
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' || turns(r) }):
 		return invalid(op, "write plain text", "the %s has control characters", what)
 	}
 	return nil
+}
+
+// turns reports whether a character changes the direction of text, or is no part of one.
+func turns(r rune) bool {
+	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\u200e' || r == '\u200f' || r == '\ufeff' || r == '\u2028' || r == '\u2029'
 }
 
 func hidden(r rune) bool {

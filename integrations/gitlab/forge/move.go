@@ -77,8 +77,14 @@ func (p project) next(ctx context.Context, to *gogitlab.Milestone, title string,
 		return nil, p.bad(errs.NotFound, "GitLab has no milestone %s to move to", title).Hint("make it on the milestones page, or let it be made with create: true")
 	}
 	made, resp, err := p.api.Milestones.CreateMilestone(p.pid, &gogitlab.CreateMilestoneOptions{Title: &title}, gogitlab.WithContext(ctx))
+	if err = p.wrote(resp, err); errs.Is(err, errs.Invalid) || errs.Is(err, errs.Conflict) {
+		// GitLab says so of a title that is taken: an earlier try that had no answer may have come through just now.
+		if now, failed := p.milestone(ctx, title); failed == nil && now != nil && now.State == "active" {
+			return now, nil
+		}
+	}
 	if err != nil {
-		return nil, p.wrote(resp, err)
+		return nil, err
 	}
 	if made.ID <= 0 {
 		return nil, p.bad(errs.Doubtful, "GitLab took the milestone, and does not say its number").Hint("it is looked for")

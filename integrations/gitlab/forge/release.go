@@ -205,7 +205,13 @@ func (a Release) Do(ctx context.Context, _ action.Key, in ReleaseIn) (ReleaseOut
 		}
 		_, resp, err = p.api.Releases.CreateRelease(p.pid, opt, gogitlab.WithContext(ctx))
 		if err != nil {
-			return ReleaseOut{}, p.wrote(resp, err)
+			err = p.wrote(resp, err)
+			if errs.Is(err, errs.Conflict) { // an earlier try that had no answer may have come through just now
+				if now, failed := p.release(ctx, in.Tag); failed == nil && now != nil && now.fits(in) {
+					return p.released(now, in.Tag), nil
+				}
+			}
+			return ReleaseOut{}, err
 		}
 	} else {
 		// What is left out is sent as null, which would take it away.

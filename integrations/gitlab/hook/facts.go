@@ -13,6 +13,11 @@ type Known struct {
 	Project string // Slipway's name of the project
 	ID      int64  // GitLab's number of the one project whose events come by this hook
 	Bot     int64  // number of the bot's own account; 0: not known yet
+
+	// ReadBack: GitLab was asked for it, no webhook told of it. Then a comment that was changed since is
+	// a [Said] of its own, so that its author can be told; when a webhook tells of an edit, the comment
+	// itself came before.
+	ReadBack bool
 }
 
 // Fact is what a delivery says. The set is closed.
@@ -27,6 +32,7 @@ type Said struct {
 	Thread  string    // id of the discussion; "" when GitLab did not say
 	Text    string    // Markdown, as it was written
 	At      time.Time // zero when GitLab did not say
+	Changed bool      // it does not say what it said at first, perhaps by somebody else's hand: never obeyed
 }
 
 // Touched: an emoji was put on a comment, or taken away. Which ones are there now is read again.

@@ -3,6 +3,7 @@ package notes
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"slipway/bot/card"
@@ -37,12 +38,20 @@ func Markdown(c card.Card, v Voice) string {
 // answers reports whether a card speaks to somebody rather than showing how something stands.
 func answers(c card.Card) bool { return c.State == "" && c.Status == "" && len(c.Mentions) > 0 }
 
+// begun reports whether the title of a card is only the beginning of the text below it.
+func begun(c card.Card) bool {
+	short, cut := strings.CutSuffix(c.Title, "…")
+	return cut && len(c.Blocks) > 0 && strings.HasPrefix(c.Blocks[0].Text, short)
+}
+
 func (p *page) head(c card.Card, v Voice) {
 	symbol := ""
 	if c.State != "" {
 		symbol = Escape(c.State.Symbol()) + " "
 	}
 	switch title := Escape(c.Title); {
+	case answers(c) && begun(c):
+		p.paragraph(whom(c.Mentions, v) + ":")
 	case answers(c):
 		p.paragraph(whom(c.Mentions, v) + ": " + title)
 	default:
@@ -126,7 +135,10 @@ func pair(before, name, value string) string {
 	return out + ": " + value
 }
 
-// lines is a text of several lines as one paragraph. Its indentation is kept.
+var gap = regexp.MustCompile(` {2,}`)
+
+// lines is a text of several lines as one paragraph. Its indentation is kept, and so is a gap between
+// columns, which do not align there.
 func lines(s string) string {
 	var out []string
 	for _, l := range strings.Split(strings.ReplaceAll(s, "\r", "\n"), "\n") {
@@ -134,7 +146,11 @@ func lines(s string) string {
 			continue
 		}
 		indent := len(l) - len(strings.TrimLeft(l, " "))
-		out = append(out, strings.Repeat("\u00a0", min(indent, 16))+Escape(l))
+		var columns []string
+		for _, text := range gap.Split(strings.Trim(l, " "), -1) {
+			columns = append(columns, Escape(text))
+		}
+		out = append(out, strings.Repeat("\u00a0", min(indent, 16))+strings.Join(columns, "\u00a0\u00a0\u00a0 "))
 	}
 	return strings.Join(out, "\\\n")
 }

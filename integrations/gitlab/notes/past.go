@@ -45,7 +45,7 @@ type PastOptions struct {
 }
 
 // Past reads comments that no webhook told of. Those that were changed after they were written come as
-// edits, which nobody obeys: somebody else may have changed them.
+// edits, which nobody obeys: somebody else may have changed them. GitLab may take an emoji for a change.
 type Past struct {
 	o PastOptions
 
@@ -68,41 +68,49 @@ type event struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Since gives the comments that people wrote from a moment on, oldest first, each once in the life of
-// p for as long as deliver takes them.
+// Since gives the comments that people wrote from a moment on, those of a project oldest first, each
+// once in the life of p for as long as deliver takes them. A project that cannot be read keeps nobody
+// from hearing the others.
 func (p *Past) Since(ctx context.Context, from time.Time, deliver func(Written) error) error {
+	var failed error
+	for _, project := range p.o.Projects {
+		failed = errors.Join(failed, p.SinceIn(ctx, project, from, deliver))
+	}
+	return failed
+}
+
+// SinceIn is [Past.Since] of one project.
+func (p *Past) SinceIn(ctx context.Context, project int, from time.Time, deliver func(Written) error) error {
 	const op = "gitlab.past"
 	me, err := p.o.Client.Me(ctx)
 	if err != nil {
 		return away(op, err)
 	}
-	for _, project := range p.o.Projects {
-		found, err := p.since(ctx, op, project, me.ID, from)
+	found, err := p.since(ctx, op, project, me.ID, from)
+	if err != nil {
+		return err
+	}
+	threads, hidden, err := p.around(ctx, op, project, found)
+	if err != nil {
+		return err
+	}
+	for _, e := range found {
+		if hidden[placeOf(project, e)] {
+			e.Note.Confidential = true
+		}
+		w, err := p.written(project, e, threads[e.Note.ID])
 		if err != nil {
 			return err
 		}
-		threads, hidden, err := p.around(ctx, op, project, found)
-		if err != nil {
+		if err := deliver(w); err != nil {
 			return err
 		}
-		for _, e := range found {
-			if hidden[placeOf(project, e)] {
-				e.Note.Confidential = true
-			}
-			w, err := p.written(project, e, threads[e.Note.ID])
-			if err != nil {
-				return err
-			}
-			if err := deliver(w); err != nil {
-				return err
-			}
-			p.mu.Lock()
-			if len(p.told) > keptNotes {
-				clear(p.told)
-			}
-			p.told[e.Note.ID] = true
-			p.mu.Unlock()
+		p.mu.Lock()
+		if len(p.told) > keptNotes {
+			clear(p.told)
 		}
+		p.told[e.Note.ID] = true
+		p.mu.Unlock()
 	}
 	return nil
 }
@@ -245,10 +253,10 @@ func (p *Past) newest(ctx context.Context, op string, project int, after string,
 				return nil
 			}
 		}
-		if len(page) < ask.PerPage {
+		if len(page) == 0 { // a page may be short: what the bot may not see is left out of it
 			return nil
 		}
-		seen += len(page)
+		seen += ask.PerPage
 	}
 	return nil
 }

@@ -54,6 +54,10 @@ type thing struct {
 	Confidential bool   `json:"confidential"`
 }
 
+// answerTime bounds one request with its answer: cards are shown one after the other, and those that go
+// elsewhere wait meanwhile.
+const answerTime = 30 * time.Second
+
 type text struct {
 	Body string `json:"body"`
 }
@@ -64,6 +68,8 @@ func (p *Poster) call(ctx context.Context, op, method, path string, in, out any,
 }
 
 func call(ctx context.Context, c *gitlab.Client, op, method, path string, in, out any, wrote bool) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
 	req, err := c.API().NewRequest(method, path, in, []gogitlab.RequestOptionFunc{gogitlab.WithContext(ctx)})
 	if err != nil {
 		return gitlab.Err(op, nil, err, false)
@@ -75,7 +81,9 @@ func call(ctx context.Context, c *gitlab.Client, op, method, path string, in, ou
 // each walks a list of GitLab, page after page.
 func each[T any](ctx context.Context, c *gitlab.Client, op, path string, limit int, use func(T) (more bool)) error {
 	return gitlab.Each(ctx, op, limit, func(page gogitlab.ListOptions, with gogitlab.RequestOptionFunc) ([]T, *gogitlab.Response, error) {
-		req, err := c.API().NewRequest(http.MethodGet, path, page, []gogitlab.RequestOptionFunc{with})
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
+		req, err := c.API().NewRequest(http.MethodGet, path, page, []gogitlab.RequestOptionFunc{with, gogitlab.WithContext(ctx)})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -37,9 +37,26 @@ func bearing(all []Reaction) string {
 	return strings.Join(out, " ")
 }
 
+// Change is a message that does not bear what it did.
+type Change struct {
+	Ref
+	bears string
+}
+
+// Told notes that somebody will read the message again, so that [Poster.Changed] lists it when there is
+// more to read, and not for ever when nothing on it counts any more.
+func (p *Poster) Told(c Change) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, still := p.bears[c.Ref]; still {
+		p.bears[c.Ref] = c.bears
+	}
+}
+
 // Changed lists the messages whose reactions are not what they were when [Poster.Reactions] read them
-// last. It knows those that were posted, edited or read by p and may still get votes.
-func (p *Poster) Changed(ctx context.Context) ([]Ref, error) {
+// last, or when they were [Poster.Told]. It knows those that were posted, edited or read by p and may
+// still get votes.
+func (p *Poster) Changed(ctx context.Context) ([]Change, error) {
 	p.mu.Lock()
 	var all []Ref
 	for ref := range p.bears {
@@ -49,10 +66,10 @@ func (p *Poster) Changed(ctx context.Context) ([]Ref, error) {
 	slices.SortFunc(all, func(a, b Ref) int {
 		return cmp.Or(strings.Compare(a.Place, b.Place), strings.Compare(a.Message, b.Message))
 	})
-	var out []Ref
+	var out []Change
 	var failed error
 	for _, ref := range all {
-		found, _, err := p.reactions(ctx, ref)
+		found, open, err := p.reactions(ctx, ref)
 		p.mu.Lock()
 		old, still := p.bears[ref]
 		p.mu.Unlock()
@@ -60,9 +77,14 @@ func (p *Poster) Changed(ctx context.Context) ([]Ref, error) {
 		case !still:
 		case errs.Is(err, errs.Gone):
 			p.unwatch(ref)
-			out = append(out, ref)
-		case errs.Is(err, errs.Conflict), err == nil && bearing(found) != old:
-			out = append(out, ref)
+			out = append(out, Change{Ref: ref})
+		case errs.Is(err, errs.Conflict) && old != altered:
+			out = append(out, Change{ref, altered})
+		case errs.Is(err, errs.Conflict):
+		case err == nil && !open:
+			p.unwatch(ref)
+		case err == nil && bearing(found) != old:
+			out = append(out, Change{ref, bearing(found)})
 		case err != nil:
 			failed = errors.Join(failed, err)
 		}
@@ -101,5 +123,8 @@ func (p *Poster) Recall(ctx context.Context, id string) error {
 	return p.failed(ctx, op, place, err)
 }
 
-// notRead is no bearing.
-const notRead = "?"
+// These are no bearings: of a message that was not read yet, and of one that somebody changed.
+const (
+	notRead = "?"
+	altered = "!"
+)
