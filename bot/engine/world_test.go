@@ -273,8 +273,7 @@ func (decoder) Decode(d engine.Delivery) ([]engine.Fact, error) {
 	case w.Fact != "":
 		return []engine.Fact{engine.Happened{Name: w.Fact, Project: w.Place, Fields: w.Fields}}, nil
 	}
-	return []engine.Fact{engine.Said{Account: account(w.Who), Place: place, Message: w.Message, Thread: w.Thread, Text: w.Text, Addressed: true, Direct: w.Direct,
-		At: w.At, Changed: w.Changed}}, nil
+	return []engine.Fact{engine.Said{Account: account(w.Who), Place: place, Message: w.Message, Thread: w.Thread, Text: w.Text, Addressed: true, Direct: w.Direct, At: w.At, Changed: w.Changed}}, nil
 }
 
 func account(who string) people.Account { return people.Account{Source: "chat", ID: "U-" + who} }

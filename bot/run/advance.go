@@ -88,7 +88,7 @@ func (d *decider) tryStart(in *inst, st *Step) {
 			return
 		}
 		if !ok {
-			d.emit(StepSkipped{in.path, "its condition does not hold: " + in.def.When.Text})
+			d.emit(StepSkipped{in.path, NoCondition + in.def.When.Text})
 			return
 		}
 	}

@@ -80,6 +80,9 @@ type StepFailed struct {
 	Told    *Told     `json:"told,omitempty"` // of a wait
 }
 
+// NoCondition begins the reason of a step that was skipped by its when; the condition follows.
+const NoCondition = "its condition does not hold: "
+
 // StepSkipped: by its when, by a person, by a freeze or by a deadline.
 type StepSkipped struct {
 	Step string `json:"step"`

@@ -134,7 +134,7 @@ func approvedBefore(w *world, e Event) bool {
 		case GateOpened:
 			approved = false
 		case EffectIntended:
-			if want, ok := e.Body.(EffectIntended); ok && b.Key == want.Key && old.At.Equal(e.At) && slices.Contains([]string{"t.push@1"}, b.Action) {
+			if want, ok := e.Body.(EffectIntended); ok && b.Key == want.Key && b.For == want.For && old.At.Equal(e.At) && slices.Contains([]string{"t.push@1"}, b.Action) {
 				return approved
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,9 @@ func (r rawConfig) validPeople(_ string, c *config) error {
 			source, account, ok := strings.Cut(text, ":")
 			if !ok || source == "" || account == "" {
 				return invalid(fmt.Sprintf("people: %s has the account %q", id, text), "an account is source:id, e.g. unix:1000")
+			}
+			if _, err := strconv.Atoi(account); err != nil && source == "gitlab" {
+				return invalid(fmt.Sprintf("people: %s has the account %q", id, text), "an account on GitLab is gitlab:NUMBER; the person's page shows the number")
 			}
 			if other := owner[text]; other == id {
 				return invalid(fmt.Sprintf("people: %s has the account %s twice", id, text), "keep one of them")

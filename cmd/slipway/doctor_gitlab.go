@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"slipway/bot/card"
 	"slipway/bot/errs"
+	"slipway/bot/people"
 	"slipway/integrations/gitlab"
 	"slipway/integrations/gitlab/setup"
 )
@@ -27,6 +30,7 @@ func gitlabAilments() []ailment {
 		{"gitlab.token_expires", warning, "the token does not expire within 30 days", expiringToken},
 		{"gitlab.project_moved", ill, "every project is where the configuration says", movedProjects},
 		{"gitlab.role_low", ill, "the bot has the role that it needs in every project", lowRoles},
+		{"gitlab.room_missing", warning, "every room is there", missingRooms},
 		{"gitlab.hook_missing", warning, "every hook is there", aboutHooks(missingHook)},
 		{"gitlab.hook_paused", warning, "GitLab sends to every hook", aboutHooks(pausedHook)},
 		{"gitlab.hook_wrong", warning, "every hook is as it should be", aboutHooks(wrongHook)},
@@ -50,6 +54,7 @@ func gitlabDocs() map[string]codeDoc {
 		"gitlab.token_expires": {"The bot's token expires within 30 days, or has; GitLab takes it until that day begins.", "Make a new one for the bot's account with the scope api, put it into token_file, and restart the bot.", time.Hour, quick},
 		"gitlab.project_moved": {"A project is not under the address that the configuration has, or the bot does not see it: nothing is released to a place that nobody named.", "If it was moved on purpose, correct its address; else make the bot's account a member again.", 10 * time.Minute, patient},
 		"gitlab.role_low":      {"The bot's account has too low a role in a project for what is configured.", "Give it the role that is named, in GitLab under Manage, Members.", time.Hour, patient},
+		"gitlab.room_missing":  {"An issue or a merge request of rooms: is not there: no card and no gate message is shown in it.", "Open it on GitLab, or correct its number in slipway.yaml, and restart the bot.", time.Hour, patient},
 		"gitlab.hook_missing":  {"A configured hook is not there: releases go on more slowly, and comments are not heard.", "slipway hooks install", 10 * time.Minute, patient},
 		"gitlab.hook_paused":   {"GitLab has paused or ended a hook, since its deliveries failed.", "Let the bot run and be reached, then: slipway hooks install. A paused hook goes on by itself.", 5 * time.Minute, patient},
 		"gitlab.hook_wrong":    {"A hook sends to another address, or not the events that are used.", "slipway hooks install", 10 * time.Minute, patient},
@@ -87,7 +92,11 @@ func unreachableGitLab(ctx context.Context, p *patient) []symptom {
 		return nil
 	}
 	if _, err := c.Me(ctx); err != nil && !errs.Is(err, errs.Denied) {
-		return []symptom{{p.conf.GitLab.URL + ": " + errs.Cause(err), errs.HintOf(err)}}
+		hint := errs.HintOf(err)
+		if hint == gitlab.Later { // whoever reads this wants to mend it
+			hint = ""
+		}
+		return []symptom{{p.conf.GitLab.URL + ": " + errs.Cause(err), hint}}
 	}
 	return nil
 }
@@ -103,6 +112,25 @@ func badToken(ctx context.Context, p *patient) []symptom {
 	}
 	if errs.Is(err, errs.Denied) {
 		return []symptom{{errs.Cause(err), errs.HintOf(err)}}
+	}
+	if err := notAPerson(ctx, c, p.conf); err != nil {
+		return []symptom{{errs.Cause(err), errs.HintOf(err)}}
+	}
+	return nil
+}
+
+// notAPerson is an error when the token is that of a person: the bot would not hear this person, and
+// could give the votes of its own.
+func notAPerson(ctx context.Context, c *gitlab.Client, conf *config) error {
+	me, err := c.Me(ctx)
+	if err != nil {
+		return nil // it is told elsewhere
+	}
+	for _, p := range conf.Persons {
+		if slices.ContainsFunc(p.Accounts, func(a people.Account) bool { return a.Source == "gitlab" && a.ID == strconv.Itoa(me.ID) }) {
+			return errs.E("gitlab.account", errs.Invalid, fmt.Errorf("the bot's token is that of @%s, which belongs to %s", me.Username, p.ID)).
+				Hint("make an account for the bot alone, put its token into token_file, and restart the bot")
+		}
 	}
 	return nil
 }
@@ -223,6 +251,27 @@ func lowRoles(ctx context.Context, p *patient) (out []symptom) {
 	return out
 }
 
+func missingRooms(ctx context.Context, p *patient) (out []symptom) {
+	c := p.gitlab()
+	if c == nil {
+		return nil
+	}
+	for _, r := range p.conf.repositories() {
+		if r.kind != setup.Released {
+			continue
+		}
+		if _, err := c.ProjectID(ctx, r.remote); err != nil {
+			continue // told by gitlab.project_moved and those before it
+		}
+		for _, room := range p.conf.rooms(r.project) {
+			if err := setup.New(c).Room(ctx, room.ID); errs.Is(err, errs.NotFound) {
+				out = append(out, symptom{fmt.Sprintf("GitLab has no room %s of %s, or does not show it to the bot", room.ID, r), ""})
+			}
+		}
+	}
+	return out
+}
+
 // wanted is a configured hook as GitLab should have it. Of two secrets the first is the one to keep.
 func (c *config) wanted(h gitlabHook) setup.Wanted {
 	w := setup.Wanted{Name: h.Name, Project: h.ID, Kind: setup.Kind(h.Of), URL: c.address(h)}
@@ -299,9 +348,6 @@ func silentHooks(ctx context.Context, p *patient) (out []symptom) {
 		return nil
 	}
 	for _, h := range p.conf.GitLab.Hooks {
-		if setup.Kind(h.Of) == setup.Handover {
-			continue // nearly all that changes there is of others, and not sent
-		}
 		standing, _ := p.bot.forge.hooks.Standing(h.Name)
 		last := standing.Last
 		if last.IsZero() {
@@ -321,6 +367,9 @@ func silentHooks(ctx context.Context, p *patient) (out []symptom) {
 func silence(h gitlabHook, last, activity, now time.Time, refused string) []symptom {
 	if activity.Sub(last) < silentMost || now.Sub(activity) < 10*time.Minute {
 		return nil
+	}
+	if setup.Kind(h.Of) == setup.Handover {
+		return nil // nearly all that changes there is of others, and its hook sends none of that
 	}
 	what := fmt.Sprintf("project %d changed at %s, and the hook %s has told nothing since %s", h.ID, card.Moment(activity), h.Name, card.Moment(last))
 	if refused != "" {

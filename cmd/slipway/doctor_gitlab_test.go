@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +27,15 @@ func TestDoctorOfGitLab(t *testing.T) {
 	expires := func(at time.Time) func() {
 		return func() { w.lab.SetToken(w.token, func(x *gitlab.Token) { x.Expires = at }) }
 	}
+	roomed := func(from, to string) func() {
+		fork := fmt.Sprintf("fork: %d", w.fork)
+		return func() {
+			text := strings.Replace(w.text(), fork+from+"}", fork+to+"}", 1)
+			if err := os.WriteFile(filepath.Join(w.dir, "slipway.yaml"), []byte(text), 0o600); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 	role := func(project, role int) func() { return func() { w.lab.AddMember(project, w.bot, role) } }
 	for _, c := range []struct {
 		code, name   string
@@ -34,7 +46,7 @@ func TestDoctorOfGitLab(t *testing.T) {
 			if err := w.lab.Back(); err != nil {
 				t.Error(err)
 			}
-		}, "GitLab cannot be reached", "tried again"},
+		}, "GitLab cannot be reached", ""},
 		{"gitlab.unreachable", "it fails", func() { w.lab.BadGateways(true) }, func() { w.lab.BadGateways(false) }, "GitLab answered 502", ""},
 		{"gitlab.unreachable", "the token is bad", func() { w.lab.SetToken(w.token, func(x *gitlab.Token) { x.Revoked = true }) },
 			func() { w.lab.SetToken(w.token, func(x *gitlab.Token) { x.Revoked = false }) }, "", ""},
@@ -52,6 +64,7 @@ func TestDoctorOfGitLab(t *testing.T) {
 		{"gitlab.role_low", "of the project", role(w.project, gitlab.Developer), role(w.project, gitlab.Maintainer),
 			"in harbour the bot's account is Developer, and needs to be Maintainer", "make it Maintainer"},
 		{"gitlab.role_low", "of the fork", role(w.fork, gitlab.Reporter), role(w.fork, gitlab.Maintainer), "in the fork of harbour the bot's account is Reporter", "make it Maintainer"},
+		{"gitlab.room_missing", "it never was", roomed("", ", rooms: [issues/99]"), roomed(", rooms: [issues/99]", ""), "/issues/99 of harbour", ""},
 		{"gitlab.hook_paused", "it is", func() { w.lab.Pause(hookOf(w.project), 5) }, func() { w.lab.Pause(hookOf(w.project), 0) }, "sends nothing to the hook harbour until", "slipway hooks install harbour"},
 		{"gitlab.hook_paused", "for good", func() { w.lab.Pause(hookOf(w.project), 40) }, func() { w.lab.Pause(hookOf(w.project), 0) }, "any more", "slipway hooks install harbour"},
 		{"gitlab.hook_wrong", "it does not sign", func() { w.lab.SetHook(hookOf(w.fork), func(h *gitlab.Hook) { h.SigningToken = "" }) },
@@ -113,6 +126,10 @@ func TestSilentHooks(t *testing.T) {
 		if (len(found) > 0) != (c.what != "") || c.what != "" && !strings.Contains(found[0].what, c.what) {
 			t.Errorf("%s: %+v", name, found)
 		}
+	}
+	h.Of = "handover"
+	if found := silence(h, ago(3*time.Hour), ago(time.Hour), now, ""); len(found) > 0 {
+		t.Errorf("of a project in which others work: %+v", found)
 	}
 	w := newHookWorld(t, "19.0.1-ee", nil)
 	w.start()

@@ -40,7 +40,7 @@ func TestDoctorOfTheEngine(t *testing.T) {
 		"job.untaken: for a moment":      {lateJobs(engine.Load{Jobs: map[string]engine.Idle{"sign.tag": {Count: 1, Oldest: ago(time.Minute)}}}, now), "", ""},
 		"job.untaken: since this night":  {lateJobs(engine.Load{Jobs: map[string]engine.Idle{"sign.tag": {Count: 1, Oldest: ago(3 * time.Hour)}}}, now), "1 job waits of the kind sign.tag for somebody to take them, the oldest since 2019-01-31 11:00 UTC", ""},
 		"run.stuck: none":                {troubles([]engine.Trouble{doubt, secrets}, false), "", ""},
-		"run.stuck: one":                 {troubles([]engine.Trouble{stuck, doubt}, false), "build of release/lava/2019.01 is stuck since 2019-01-31 13:00 UTC", "say: why release/lava/2019.01"},
+		"run.stuck: one":                 {troubles([]engine.Trouble{stuck, doubt}, false), "build of release/lava/2019.01 is stuck since 2019-01-31 13:00 UTC", "slipway why release/lava/2019.01"},
 		"run.stuck: a private one":       {troubles([]engine.Trouble{secret}, false), "1 step of private runs is stuck", "their circles"},
 		"effect.doubtful: none":          {troubles([]engine.Trouble{stuck, secret}, true), "", ""},
 		"effect.doubtful: one":           {troubles([]engine.Trouble{stuck, doubt}, true), "nobody can tell whether push of release/lava/2019.01 happened", "doubt release/lava/2019.01 push happened, redo or failed"},

@@ -200,6 +200,43 @@ func TestWhatIsHeardTwiceIsDoneOnce(t *testing.T) {
 	}
 }
 
+// A comment that was changed before it was heard of is not obeyed, and its author is told so, once.
+func TestAnEditOfWhatNoWebhookToldAsksItsAuthor(t *testing.T) {
+	w := newChatWorld(t)
+	w.begin()
+	said := w.say(w.ben, "slipway release 2019.01 --plan")
+	w.ahead.Store(int64(time.Minute))
+	w.fine(w.lab.EditComment(w.other, said.ID, "slipway release 2019.01"))
+	w.fine(w.b.hearAgain(t.Context(), time.Now()))
+	told := w.note("it was changed since")
+	w.fine(w.b.hearAgain(t.Context(), time.Now()))
+	w.say(w.ben, "slipway release list")
+	w.fine(w.b.hearAgain(t.Context(), time.Now()))
+	w.until("the list is told", func() bool { return len(w.notes("@ben:")) > 1 })
+	if n := len(w.notes("it was changed since")); n != 1 || told.Discussion != said.Discussion || len(w.notes(cardSays)) != 0 {
+		t.Errorf("told %d times: %s", n, told.Body)
+	}
+}
+
+// What cannot be read of one project does not keep the bot from the others.
+func TestAForkThatIsGoneDoesNotMakeTheBotDeaf(t *testing.T) {
+	w := newChatWorld(t)
+	w.lab.DeleteProject(w.fork)
+	w.begin()
+	w.say(w.ben, "slipway release 2019.01")
+	now := time.Now().Add(time.Hour)
+	if err := w.b.hearAgain(t.Context(), now); err == nil {
+		t.Error("nothing is said of the fork")
+	}
+	w.note(asksForVotes)
+	c := w.b.forge.chat
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := c.since[w.project]; !at.Equal(now) || len(c.rooms) != 0 || c.since[w.fork].Equal(now) {
+		t.Errorf("read up to %v, with %v left", c.since, c.rooms)
+	}
+}
+
 func TestWhatHappensWhileTheBotIsAwayForAMoment(t *testing.T) {
 	w := newChatWorld(t)
 	stop := w.startOnce()

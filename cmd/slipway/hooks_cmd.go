@@ -80,6 +80,13 @@ func installHooks(ctx context.Context, conf *config, project string, out io.Writ
 		return err
 	}
 	me, err := client.Me(ctx)
+	if err == nil {
+		err = notAPerson(ctx, client, conf)
+	}
+	if errs.Is(err, errs.Unavailable) && errs.HintOf(err) == gitlab.Later {
+		return errs.E("hooks.install", errs.Unavailable, errors.New(errs.Cause(err))).
+			Hint("look whether %s is right as gitlab: url, and whether this machine can reach it", client.URL())
+	}
 	if err != nil {
 		return err
 	}
@@ -111,7 +118,7 @@ func installHook(ctx context.Context, conf *config, client *gitlab.Client, h git
 		}
 	}
 	did, hook, err := s.Install(ctx, w)
-	if errs.Is(err, errs.Denied) {
+	if errs.Is(err, errs.Denied) && !strings.Contains(errs.Cause(err), "insufficient_scope") {
 		err = errs.E("hooks.install", errs.Denied, errors.New(errs.Cause(err))).
 			Hint("make the bot's account %s of project %d, or let somebody who is run this", setup.Role(setup.Maintainer), h.ID)
 	}

@@ -2,11 +2,13 @@ package main
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/people"
 	"slipway/integrations/gitlab/setup"
 	"slipway/test/fakes/gitlab"
 )
@@ -168,6 +170,20 @@ func TestHooksOfAProject(t *testing.T) {
 		t.Error("installed as Developer")
 	}
 	wantSaid(t, out.String(), "make the bot's account Maintainer of project")
+	// A token that may only read.
+	w.lab.SetToken(w.token, func(x *gitlab.Token) { x.Scopes = []string{"read_api"} })
+	out.Reset()
+	if err := installHooks(t.Context(), w.config(), "harbour", &out); err == nil {
+		t.Error("installed with a token that reads")
+	}
+	wantSaid(t, out.String(), "give the token the scope api")
+	w.lab.SetToken(w.token, func(x *gitlab.Token) { x.Scopes = []string{"api"} })
+	// A token of a person.
+	conf = w.config()
+	conf.Persons = []people.Person{{ID: "ben", Accounts: []people.Account{{Source: "gitlab", ID: strconv.Itoa(w.bot)}}}}
+	if err := installHooks(t.Context(), conf, "harbour", &out); !errs.Is(err, errs.Invalid) {
+		t.Errorf("installed as a person: %v", errs.Text(err))
+	}
 	w.lab.RenameProject(w.fork, "maria/pier")
 	out.Reset()
 	if err := installHooks(t.Context(), w.config(), "", &out); err == nil {

@@ -22,6 +22,7 @@ func shown(lines []string) []bool {
 // markdown is what a line stands in.
 type markdown struct {
 	fence   string // what closes it, at least
+	inside  string // what stands before the fence that opened it
 	formula bool
 	comment bool
 	tags    []string // HTML elements that fold, quote or show, open now
@@ -30,7 +31,8 @@ type markdown struct {
 }
 
 var (
-	openFence = regexp.MustCompile("^[ \t>*+0-9.)-]*(`{3,}|~{3,})")
+	openFence = regexp.MustCompile("^([ \t>*+0-9.)-]*)(`{3,}|~{3,})")
+	quoteLine = regexp.MustCompile(`^[ \t]*(?:(?:[*+-]|[0-9]+[.)])[ \t]+)*>`)
 	htmlLine  = regexp.MustCompile(`^[ \t]*<[A-Za-z/?!]`)
 	element   = regexp.MustCompile(`(?i)<(/?)(details|summary|blockquote|pre|code|samp|kbd|script|style|template|textarea|del|s|q|noscript|title|xmp|iframe|noembed|noframes|math|svg)(?:[ \t/>]|$)`)
 )
@@ -39,7 +41,8 @@ var (
 func (m *markdown) block(l string) bool {
 	trimmed := strings.TrimSpace(l)
 	if m.fence != "" {
-		if bare := strings.TrimLeft(trimmed, " \t>"); strings.HasPrefix(bare, m.fence) && strings.Trim(bare, m.fence[:1]) == "" {
+		if bare := strings.TrimLeft(l, " \t>"); strings.HasPrefix(bare, m.fence) && strings.Trim(strings.TrimSpace(bare), m.fence[:1]) == "" &&
+			closes(m.inside, l[:len(l)-len(bare)]) {
 			m.fence = ""
 		}
 		return true
@@ -57,8 +60,8 @@ func (m *markdown) block(l string) bool {
 		m.html, m.quote = false, false
 		return true // nothing is said in it
 	}
-	if f := openFence.FindStringSubmatch(l); f != nil && (f[1][0] == '~' || !strings.Contains(trimmed[strings.Index(trimmed, f[1])+len(f[1]):], "`")) {
-		m.fence = f[1]
+	if f := openFence.FindStringSubmatch(l); f != nil && (f[2][0] == '~' || !strings.Contains(l[len(f[0]):], "`")) {
+		m.inside, m.fence = f[1], f[2]
 		return true
 	}
 	if strings.HasPrefix(trimmed, "$$") {
@@ -84,10 +87,25 @@ func (m *markdown) block(l string) bool {
 	if htmlLine.MatchString(l) && !strings.HasPrefix(trimmed, "<http") && !strings.HasPrefix(trimmed, "<@") {
 		m.html, in = true, true
 	}
-	if strings.HasPrefix(trimmed, ">") {
+	if quoteLine.MatchString(l) {
 		m.quote, in = true, true
 	}
 	return in
+}
+
+// closes reports whether a fence that stands after before closes the one that was opened after inside: in
+// as many quotations, in its list item, and not as indented code, which is more of what the block shows.
+// (CommonMark 0.31, sections 4.4, 4.5 and 5.2.)
+func closes(inside, before string) bool {
+	if strings.Count(inside, ">") != strings.Count(before, ">") {
+		return false
+	}
+	indent := func(s string) int {
+		s = s[strings.LastIndexByte(s, '>')+1:]
+		return len(s) + 3*strings.Count(s, "\t")
+	}
+	listed := strings.Trim(inside, " \t>") != ""
+	return indent(before) <= 3 && !listed || listed && indent(before) > 0 && indent(before) <= indent(inside)+3
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

@@ -134,7 +134,13 @@ func stepLines(p *playbook.Playbook, s *run.State) []card.Step {
 
 func detail(def *playbook.Step, st *run.Step) string {
 	switch st.Status {
-	case run.FailedSt, run.Stuck, run.InDoubt, run.SkippedSt:
+	case run.SkippedSt:
+		// The condition itself is on the step's page: here it would drown what people wait for.
+		if strings.HasPrefix(st.Message, run.NoCondition) {
+			return "not needed here"
+		}
+		return st.Message
+	case run.FailedSt, run.Stuck, run.InDoubt:
 		return st.Message
 	case run.Waiting:
 		if st.On != "" {

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -216,6 +217,30 @@ func TestNothingIsTaggedOnABranchThatLostTheCommit(t *testing.T) {
 	}
 	if w.at("refs/tags/2019.01^{}") != "" && w.git(w.remote, "rev-parse", "2019.01^{}") != tip {
 		t.Error("the tag moved")
+	}
+}
+
+// Somebody moves the branch away at the moment in which the tag is pushed: the push cannot refuse that,
+// and nobody may build on it.
+func TestATagOnABranchThatIsMovedAwayIsNoRelease(t *testing.T) {
+	w := newWorld(t)
+	tip := w.short()
+	in := w.release(tip)
+	if _, err := NewPushBranch(w.repos).Do(ctx(t), key("b"), PushBranchIn{Remote: w.remote, Branch: "main", Expected: tip, Commit: in.Commit}); err != nil {
+		t.Fatal(err)
+	}
+	in.Expected = in.Commit
+	hook := "#!/bin/sh\ngit update-ref refs/heads/main " + tip + "\n"
+	if err := os.MkdirAll(filepath.Join(w.remote, "hooks"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.remote, "hooks", "post-receive"), []byte(hook), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{"do": do(w, in), "probe": probe(w, in)} {
+		if !errs.Is(err, errs.Conflict) || !strings.Contains(errs.Text(err), "now at "+tip+", does not contain the release commit "+in.Commit) {
+			t.Errorf("%s: %v", name, errs.Text(err))
+		}
 	}
 }
 

@@ -215,15 +215,19 @@ func (a PushRelease) Do(ctx context.Context, _ action.Key, in PushIn) (PushOut, 
 			args, refs = append(args, "--force-with-lease="+head+":"+in.Expected), append(refs, in.Commit+":"+head)
 		}
 		_, pushed := c.exec(ctx, call{remote: true, args: append(args, refs...)})
-		if pushed == nil {
+		if pushed == nil && !in.pushedBefore() {
 			return nil
 		}
+		// A tag that was pushed alone is looked at too: the branch may have been moved in that moment.
 		done, err := c.released(ctx, in)
 		switch {
 		case done && err == nil:
 			return nil
-		case errs.Is(err, errs.Exists), errs.Is(err, errs.Conflict):
+		case errs.Is(err, errs.Exists), errs.Is(err, errs.Conflict), pushed == nil && err != nil:
 			return err
+		case pushed == nil:
+			return errs.E("git.push_release", errs.Conflict, fmt.Errorf("the tag %s was pushed to %s, and is gone", in.Tag, Redact(c.remote))).
+				Hint("Find out who removed the tag")
 		}
 		return pushed
 	})

@@ -14,6 +14,9 @@ import (
 	"slipway/bot/errs"
 )
 
+// Later is the hint of what goes on without anybody.
+const Later = "it is tried again by itself"
+
 // Err is what became of a call, in the words and kinds of Slipway. wrote says that the call was to
 // change something: then an answer that was lost, or that a server in between gave, is of kind
 // [errs.Doubtful], where it is [errs.Unavailable] after a read or when GitLab was not reached at all.
@@ -99,7 +102,7 @@ func lost(op string, err error, status int, wrote bool) error {
 	if kind == errs.Doubtful {
 		return errs.E(op, kind, errors.New(text+"; it may have been done")).Hint("it is looked for before it is tried again")
 	}
-	return errs.E(op, kind, errors.New(text)).Hint("it is tried again by itself")
+	return errs.E(op, kind, errors.New(text)).Hint(Later)
 }
 
 // unsent reports whether the request cannot have reached GitLab.

@@ -6,6 +6,7 @@ package gitlab
 const (
 	everyPoint = false
 	handsOver  = false
+	atOnce     = "8" // stories that are told beside each other: each mostly waits
 )
 
 var sweptOrders = []string{"together"}

@@ -76,7 +76,7 @@ func TestGitLabIsAway(t *testing.T) {
 	g, _ := awaited(r, "publish")
 	w.until("hana has reacted", func() bool { return w.reacts("hana", "publish", g.Manifest) })
 	lines := func() (n int) {
-		for _, m := range w.channelMessages(w.ctx) {
+		for _, m := range w.channelMessages() {
 			if raw, err := json.Marshal(m.Card); err == nil {
 				n += strings.Count(string(raw), awayWords)
 			}

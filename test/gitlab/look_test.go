@@ -122,7 +122,7 @@ func (w *world) left(r view.Run) trace {
 		}
 		threads[n.Discussion] = true
 	}
-	for _, m := range w.channelMessages(w.ctx) {
+	for _, m := range w.channelMessages() {
 		if m.Card != nil {
 			add("channel: %s", varies.ReplaceAllString(m.Card.Title, "…"))
 		}
@@ -139,7 +139,7 @@ func (w *world) settled() {
 	w.t.Helper()
 	w.until("the card on GitLab says that it is done", func() bool { return len(w.notes("✓ "+runName+"\n")) == 1 })
 	w.until("the channel is told", func() bool {
-		for _, m := range w.channelMessages(w.ctx) {
+		for _, m := range w.channelMessages() {
 			if m.Card != nil && m.Card.Title == "harbour "+version+" is released" {
 				return true
 			}

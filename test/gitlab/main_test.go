@@ -25,7 +25,7 @@ type slip struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// A story mostly waits: for git, for the disk, for a moment to pass.
-	err := flag.Set("test.parallel", "8")
+	err := flag.Set("test.parallel", atOnce)
 	code := 1
 	if err == nil {
 		code, err = prepared(m)

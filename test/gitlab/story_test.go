@@ -43,7 +43,7 @@ func TestARelease(t *testing.T) {
 			}
 			t.Logf("%s\n\nwhat is left:\n%s\n\n%s", strings.Join(w.history, "\n"), strings.Join(tr.left, "\n"), w.page())
 			if file := os.Getenv("SLIPWAY_STORIES_ROOM"); file != "" && order == "together" {
-				w.must(os.WriteFile(file, []byte(w.page()), 0o644))
+				w.must(os.WriteFile(file, []byte(w.page()+"The page of the release on GitLab:\n\n"+w.lab.Releases(w.project)[0].Description+"\n"), 0o644))
 			}
 		})
 	}

@@ -240,8 +240,24 @@ func TestReactionsThatNoWebhookToldOf(t *testing.T) {
 	want("of a new process that has read", 0)
 	y.award(y.chen, gate, "x")
 	want("of a new process that read it", 1)
+	told := func() {
+		t.Helper()
+		all, err := y.poster.Changed(context.Background())
+		y.ok(err)
+		for _, c := range all {
+			y.poster.Told(c)
+		}
+	}
+	told()
+	want("of what somebody will read", 0)
+	y.award(y.mallory, gate, "x")
+	want("of one more after that", 1)
 	y.ok(y.fake.EditComment(y.mallory.ID, noteOf(gate), "something else"))
 	want("of a changed message", 1)
+	told()
+	want("of a changed message that somebody will read", 0)
+	y.edit(gate, gateMessage().Card())
+	want("of one that was restored", 1)
 	closed := gateMessage()
 	closed.State, closed.Closed = card.Done, "approved"
 	y.edit(gate, closed.Card())

@@ -2,10 +2,15 @@ package notes
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/integrations/gitlab"
 	"slipway/integrations/gitlab/hook"
 	fake "slipway/test/fakes/gitlab"
 )
@@ -140,6 +145,55 @@ func TestCommentsAreReadBackOnceAndInPages(t *testing.T) {
 	y.ok(p.Since(y.Context(), y.now, take))
 	if n != 231 {
 		t.Errorf("%d after asking again", n)
+	}
+}
+
+// A project that is gone, or that the bot does not see, is told of; the others are heard.
+func TestAProjectThatCannotBeReadKeepsNobodyFromHearingTheOthers(t *testing.T) {
+	y := newYard(t)
+	_, err := y.fake.Comment(y.maria.ID, y.at, "slipway mine")
+	y.ok(err)
+	p, n := NewPast(PastOptions{Client: y.client, Projects: []int{9999, y.project, 9998}}), 0
+	err = p.Since(y.Context(), y.now, func(Written) error { n++; return nil })
+	if y.want(errs.Unavailable, err); n != 1 {
+		t.Errorf("%d comments were heard", n)
+	}
+}
+
+// lister is a GitLab whose pages of activity are short, as when it leaves out what the bot may not see.
+type lister struct {
+	t    *testing.T
+	from time.Time
+}
+
+func (l lister) RoundTrip(r *http.Request) (*http.Response, error) {
+	if at, ok := r.Context().Deadline(); !ok && !strings.HasSuffix(r.URL.Path, "/user") || time.Until(at) > answerTime {
+		l.t.Errorf("%s may take until %v", r.URL, at)
+	}
+	body := "[]"
+	switch page := r.URL.Query().Get("page"); {
+	case strings.HasSuffix(r.URL.Path, "/user"):
+		body = `{"id": 99, "username": "slipway-bot"}`
+	case strings.HasSuffix(r.URL.Path, "/events") && (page == "1" || page == "2"):
+		body = fmt.Sprintf(`[{"created_at": %[2]q, "note": {"id": %[1]s, "body": "slipway mine", "author": {"id": 7, "username": "maria"},
+			"created_at": %[2]q, "updated_at": %[2]q, "noteable_type": "Issue", "noteable_iid": 12}}]`, page, l.from.Format(time.RFC3339))
+	case strings.HasSuffix(r.URL.Path, "/issues/12"):
+		body = `{"id": 1, "iid": 12}`
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+// A short page is not the last one, and no request may take for ever.
+func TestShortPagesOfActivityAreNotTheLast(t *testing.T) {
+	from := time.Now().UTC().Truncate(time.Second)
+	c, err := gitlab.New(gitlab.Options{URL: "https://gitlab.example", Token: "t", Now: time.Now, HTTP: &http.Client{Transport: lister{t, from}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = NewPast(PastOptions{Client: c, Projects: []int{5}}).Since(t.Context(), from, func(Written) error { n++; return nil })
+	if err != nil || n != 2 {
+		t.Errorf("%d comments, %v", n, err)
 	}
 }
 

@@ -105,6 +105,8 @@ func hookOf(fields map[string]any) Hook {
 	return h
 }
 
+const titled = "Slipway " // begins the name of a webhook
+
 // Examined is what [Examine] found of one wanted webhook.
 type Examined struct {
 	Hook   Hook     // zero: it is missing
@@ -115,14 +117,18 @@ type Examined struct {
 // Missing reports whether there is no such webhook.
 func (e Examined) Missing() bool { return e.Hook.ID == 0 }
 
-// Examine finds the webhook that w means among those of its project, by its address, else by its path:
-// the bot may have moved.
+// Examine finds the webhook that w means among those of its project, by its address, else by its path,
+// else by the name that Install gave it: the bot may have moved.
 func Examine(all []Hook, w Wanted) Examined {
 	var e Examined
-	for _, same := range []func(string) bool{func(url string) bool { return url == w.URL }, func(url string) bool { return pathOf(url) == pathOf(w.URL) }} {
+	for _, same := range []func(Hook) bool{
+		func(h Hook) bool { return h.URL == w.URL },
+		func(h Hook) bool { return pathOf(h.URL) == pathOf(w.URL) },
+		func(h Hook) bool { return h.text("name") == titled+w.Name },
+	} {
 		for _, h := range all {
 			switch {
-			case !same(h.URL):
+			case !same(h):
 			case e.Missing():
 				e.Hook = h
 			case h.ID != e.Hook.ID && h.URL == w.URL:
@@ -138,7 +144,7 @@ func Examine(all []Hook, w Wanted) Examined {
 	}
 	h := e.Hook
 	if h.URL != w.URL {
-		e.Wrong = append(e.Wrong, fmt.Sprintf("it sends to %s", gitlab.Clean(h.URL, 200)))
+		e.Wrong = append(e.Wrong, fmt.Sprintf("it sends to %s", gitlab.Clean(withoutUser(h.URL), 200)))
 	}
 	var off, on []string
 	for _, event := range allEvents() {
@@ -181,6 +187,16 @@ func pathOf(url string) string {
 	return path
 }
 
+// withoutUser is an address without the user and password that may stand in it.
+func withoutUser(address string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(host, '@'); ok && at >= 0 {
+		return scheme + "://" + host[at+1:] + "/" + path
+	}
+	return address
+}
+
 // Install makes the webhook, or sets all of the one that is there: its secrets too, since nobody can
 // see which it has. It says in words what it did. GitLab takes a webhook of that address anew when a
 // lost answer is repeated by hand, so that a second call mends instead of making another.
@@ -190,7 +206,7 @@ func (s *Setup) Install(ctx context.Context, w Wanted) (did []string, h Hook, er
 		return nil, Hook{}, err
 	}
 	e := Examine(all, w)
-	set := map[string]any{"url": w.URL, "name": "Slipway " + w.Name, "enable_ssl_verification": strings.HasPrefix(w.URL, "https:"),
+	set := map[string]any{"url": w.URL, "name": titled + w.Name, "enable_ssl_verification": strings.HasPrefix(w.URL, "https:"),
 		"push_events_branch_filter": "", "branch_filter_strategy": "all_branches", "token": w.Token}
 	for _, event := range allEvents() {
 		set[event] = slices.Contains(w.Kind.Events(), event)

@@ -119,6 +119,11 @@ func (s *Setup) Project(ctx context.Context, id int) (Project, error) {
 	return p, nil
 }
 
+// Room looks for an issue or a merge request: 4711/issues/12. One that is not there is [errs.NotFound].
+func (s *Setup) Room(ctx context.Context, place string) error {
+	return s.call(ctx, "gitlab.room", http.MethodGet, "projects/"+place, nil, nil)
+}
+
 // HasBranch reports whether a project has a branch of this name.
 func (s *Setup) HasBranch(ctx context.Context, id int, branch string) (bool, error) {
 	_, resp, err := s.client.API().Branches.GetBranch(id, branch, gogitlab.WithContext(ctx))

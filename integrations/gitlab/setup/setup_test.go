@@ -33,6 +33,7 @@ func TestExamine(t *testing.T) {
 		"as it should be":      {[]Hook{other, good(1, nil)}, 1, ""},
 		"moved":                {[]Hook{other, good(1, func(f map[string]any) { f["url"] = "http://old.example:8080/hooks/gitlab/harbour" })}, 1, "it sends to http://old.example:8080/"},
 		"moved, and a new one": {[]Hook{good(1, func(f map[string]any) { f["url"] = "https://old.example/hooks/gitlab/harbour" }), good(2, nil)}, 2, ""},
+		"elsewhere, by name":   {[]Hook{other, good(1, func(f map[string]any) { f["url"], f["name"] = "https://old.example/harbour", "Slipway harbour" })}, 1, "it sends to https://old.example/"},
 		"twice":                {[]Hook{good(1, nil), good(2, nil)}, 1, "1 more of its webhooks"},
 		"an event is off":      {[]Hook{good(1, func(f map[string]any) { f["emoji_events"] = false })}, 1, "are off: emoji_events"},
 		"an event is unknown":  {[]Hook{good(1, func(f map[string]any) { delete(f, "milestone_events") })}, 1, "are off: milestone_events"},
@@ -83,5 +84,14 @@ func TestRolesAndScopes(t *testing.T) {
 				t.Errorf("%s of %s is no event", e, k)
 			}
 		}
+	}
+}
+
+// TestThePasswordInAnAddressIsNotTold: somebody may have put one there.
+func TestThePasswordInAnAddressIsNotTold(t *testing.T) {
+	h := hookOf(map[string]any{"id": 3.0, "url": "https://maria:hunter2@old.harbour.example/hooks/gitlab/harbour"})
+	e := Examine([]Hook{h}, Wanted{Name: "harbour", Kind: Released, URL: "https://hooks.harbour.example/hooks/gitlab/harbour"})
+	if len(e.Wrong) == 0 || e.Wrong[0] != "it sends to https://old.harbour.example/hooks/gitlab/harbour" {
+		t.Errorf("it says %q", e.Wrong)
 	}
 }
