@@ -161,6 +161,9 @@ func detail(def *playbook.Step, st *run.Step) string {
 		if def.Kind == playbook.Each {
 			return fmt.Sprintf("%d elements", len(st.Keys))
 		}
+		if def.Kind == playbook.Wait && st.Message != "" { // what is still waited for, or why it cannot be read
+			return st.Message
+		}
 		return def.Doc
 	}
 	return ""
