@@ -9,6 +9,7 @@ import (
 	"slipway/bot/action"
 	"slipway/bot/card"
 	"slipway/bot/errs"
+	"slipway/bot/manifest"
 	"slipway/bot/run"
 )
 
@@ -27,8 +28,16 @@ func (e *Engine) gateCard(ctx context.Context, l *live, step, key string, in act
 	st := s.Steps[step]
 	if st != nil && st.Gate != nil && string(st.Gate.Digest) == g.Manifest {
 		g.Rule, g.Expires = st.Gate.Manifest.Rule, st.Gate.Manifest.Expires
-		for _, b := range st.Gate.Manifest.Binds {
-			g.Bound = append(g.Bound, card.Field{Name: b.Name, Value: shown(b.Value)})
+		names := make([]string, len(st.Gate.Manifest.Binds))
+		for i, b := range st.Gate.Manifest.Binds {
+			names[i] = b.Name
+		}
+		for i, name := range manifest.Labels(names) {
+			value := shown(st.Gate.Manifest.Binds[i].Value)
+			if value == "" {
+				value = "none"
+			}
+			g.Bound = append(g.Bound, card.Field{Name: name, Value: value})
 		}
 		if say == "" {
 			say, _ = st.Inputs["say"].(string)

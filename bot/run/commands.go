@@ -168,7 +168,7 @@ func (d *decider) retry(c Command) *errs.Error {
 	case st.Status == WithdrawnSt:
 		return refuse(errs.Conflict, "%s is gone from its list", c.Step)
 	case st.Status == Waiting && st.RetryAt.IsZero():
-		return refuse(errs.Conflict, "%s has not been tried yet", c.Step).Hint("`why %s` tells what it waits for", c.Step)
+		return refuse(errs.Conflict, "%s has not been tried yet", c.Step).Hint("`%s` tells what it waits for", WhySay(d.s.Name, c.Step))
 	}
 	if d.hurry(in, st, c) {
 		d.reply = c.Step + " is tried again now"
@@ -178,7 +178,7 @@ func (d *decider) retry(c Command) *errs.Error {
 		return refuse(errs.Conflict, "an effect of %s is under way", step).Hint("wait for its outcome, or settle its doubt")
 	}
 	if st.Status == Running && len(c.Values) == 0 && in.def.Kind != playbook.Wait {
-		return refuse(errs.Conflict, "%s is under way", c.Step).Hint("`why %s` tells what it waits for", c.Step)
+		return refuse(errs.Conflict, "%s is under way", c.Step).Hint("`%s` tells what it waits for", WhySay(d.s.Name, c.Step))
 	}
 	if len(c.Values) > 0 {
 		if err := d.changeInputs(c.Values); err != nil {

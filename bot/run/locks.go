@@ -288,7 +288,7 @@ func (d *decider) yield(c Command) *errs.Error {
 			word = "doubtful"
 		}
 		return refuse(errs.Conflict, "an effect of %s under the lock %s is %s", step, c.Lock, word).
-			Hint("wait for it, or settle the doubt first: `why %s`", step)
+			Hint("wait for it, or settle the doubt first: `%s`", WhySay(d.s.Name, step))
 	}
 	why := fmt.Sprintf("%s took the lock %s for %s: %s", c.Person, c.Lock, first.Name, c.Reason)
 	d.emitLock(c.Lock, LockReleased{Lock: c.Lock, Scope: scope, Why: why, First: first.Run})

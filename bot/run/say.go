@@ -32,6 +32,12 @@ func RetrySay(name, step string) string {
 	return family + " retry " + name + " " + step
 }
 
+// WhySay is the command that tells why a step of a run is as it is.
+func WhySay(name, step string) string {
+	family, _, _ := strings.Cut(name, "/")
+	return family + " why " + name + " " + step
+}
+
 // Example shows how the fields of an answer are typed: " good=true how=…". Those that may be left
 // out are left out, unless all may.
 func Example(fields []playbook.Input) string {

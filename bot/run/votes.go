@@ -122,7 +122,7 @@ func (d *decider) withdraw(in *inst, st *Step, v gate.Vote) *errs.Error {
 		d.reply = "taken back"
 		return nil
 	}
-	return refuse(errs.Conflict, "%s has not said %s to %s", v.Person, kind, in.path).Hint("`why %s` lists who said what", in.path)
+	return refuse(errs.Conflict, "%s has not said %s to %s", v.Person, kind, in.path).Hint("`%s` lists who said what", WhySay(d.s.Name, in.path))
 }
 
 // reacted reports whether the message is read level-triggered.

@@ -240,7 +240,7 @@ func (d *decider) answerable(in *inst, st *Step) *errs.Error {
 		}
 		return nil
 	}
-	return refuse(errs.Conflict, "%s does not ask now: it is %s", in.path, st.Status).Hint("`why %s` tells what it waits for", in.path)
+	return refuse(errs.Conflict, "%s does not ask now: it is %s", in.path, st.Status).Hint("`%s` tells what it waits for", WhySay(d.s.Name, in.path))
 }
 
 func (d *decider) answerByHand(in *inst, a Answer) *errs.Error {

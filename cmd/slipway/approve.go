@@ -14,6 +14,7 @@ import (
 
 	"slipway/bot/card"
 	"slipway/bot/errs"
+	"slipway/bot/manifest"
 	"slipway/bot/view"
 	"slipway/integrations/console/client"
 )
@@ -161,15 +162,15 @@ func printGate(w io.Writer, run view.Run, g view.Gate) {
 	}
 	fmt.Fprintln(w, "It covers:")
 	for _, b := range g.Bound {
-		printValue(w, b.Name, b.Text, b.Cut)
+		printValue(w, manifest.Label(b.Name), b.Text, b.Cut)
 		for _, v := range b.Behind {
-			printValue(w, "  "+v.Name, v.Text, v.Cut)
+			printValue(w, "  "+manifest.Label(v.Name), v.Text, v.Cut)
 		}
 	}
 	if g.Changed != nil {
 		fmt.Fprintf(w, "You approved another one at %s. Since then:\n", card.Moment(g.Changed.Approved))
 		for _, d := range g.Changed.Lines {
-			fmt.Fprintf(w, "  %s is %s\n", plain(d.Name), d.Kind)
+			fmt.Fprintf(w, "  %s is %s\n", plain(manifest.Label(d.Name)), d.Kind)
 		}
 	}
 	for _, line := range g.Lines {

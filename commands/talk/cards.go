@@ -30,11 +30,17 @@ func (l Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card
 	if steps := stepLines(p, s); len(steps) > 0 {
 		c.Blocks = append(c.Blocks, card.Block{Steps: steps})
 	}
+	if left := needless(p, s); len(left) > 0 {
+		c.Blocks = append(c.Blocks, card.Block{Text: clip("Not needed here: "+strings.Join(left, ", "), 400)})
+	}
 	var awaited []card.Awaited
 	for _, a := range run.Who(p, s, w) {
 		what := a.What
 		if a.Step != "" {
 			what = a.Step + ": " + what
+		}
+		if a.Say != "" && a.Kind != "gate" { // a gate has a message of its own
+			what += "; say: " + a.Say
 		}
 		awaited = append(awaited, card.Awaited{Who: whom(a, w), What: what})
 		c.Mentions = append(c.Mentions, mentioned(a.Persons, w)...)
@@ -103,6 +109,9 @@ func status(p *playbook.Playbook, s *run.State, w run.World) string {
 
 func progress(p *playbook.Playbook, s *run.State) (done, all int) {
 	for _, def := range p.Steps {
+		if isNeedless(s.Steps[def.Path]) {
+			continue
+		}
 		all++
 		if st := s.Steps[def.Path]; st != nil {
 			switch st.Status {
@@ -115,10 +124,13 @@ func progress(p *playbook.Playbook, s *run.State) (done, all int) {
 }
 
 // stepLines lists the steps in order of declaration; the elements of an each are counted, not
-// listed.
+// listed, and neither are steps that this run has no need of.
 func stepLines(p *playbook.Playbook, s *run.State) []card.Step {
 	var lines []card.Step
 	for _, def := range p.Steps {
+		if isNeedless(s.Steps[def.Path]) {
+			continue
+		}
 		if len(lines) == card.MaxItems-1 && len(p.Steps) > card.MaxItems {
 			return append(lines, card.Step{Name: fmt.Sprintf("and %d more", len(p.Steps)-len(lines)), State: card.Pending})
 		}
@@ -132,15 +144,24 @@ func stepLines(p *playbook.Playbook, s *run.State) []card.Step {
 	return lines
 }
 
+// isNeedless tells a step that was skipped by its own condition.
+func isNeedless(st *run.Step) bool {
+	return st != nil && st.Status == run.SkippedSt && strings.HasPrefix(st.Message, run.NoCondition)
+}
+
+func needless(p *playbook.Playbook, s *run.State) []string {
+	var paths []string
+	for _, def := range p.Steps {
+		if isNeedless(s.Steps[def.Path]) {
+			paths = append(paths, def.Path)
+		}
+	}
+	return paths
+}
+
 func detail(def *playbook.Step, st *run.Step) string {
 	switch st.Status {
-	case run.SkippedSt:
-		// The condition itself is on the step's page: here it would drown what people wait for.
-		if strings.HasPrefix(st.Message, run.NoCondition) {
-			return "not needed here"
-		}
-		return st.Message
-	case run.FailedSt, run.Stuck, run.InDoubt:
+	case run.FailedSt, run.Stuck, run.InDoubt, run.SkippedSt:
 		return st.Message
 	case run.Waiting:
 		if st.On != "" {

@@ -11,6 +11,7 @@ import (
 
 	"slipway/bot/card"
 	"slipway/bot/finding"
+	"slipway/bot/manifest"
 	"slipway/bot/picture"
 	"slipway/bot/view"
 	"slipway/integrations/console"
@@ -141,7 +142,7 @@ func viewFuncs() template.FuncMap {
 		"kind":    kindWords,
 		"trail":   trail,
 
-		"bindName":   bindName,
+		"bindName":   manifest.Label,
 		"gateState":  gateState,
 		"messageURL": messageURL,
 		"outputURL": func(run, path, name string) string {
@@ -171,13 +172,6 @@ func lastPart(name string) string { return name[strings.LastIndexByte(name, '/')
 
 // trail is what stands before it, with the stroke.
 func trail(name string) string { return name[:strings.LastIndexByte(name, '/')+1] }
-
-// bindName is what a gate binds, as a page shows it: the optional steps.?commit.?digest of a step
-// that may be skipped reads commit.digest.
-func bindName(name string) string {
-	name, _, _ = strings.Cut(strings.TrimPrefix(name, "steps."), ".orValue(")
-	return strings.ReplaceAll(name, "?", "")
-}
 
 func personOf(r *http.Request) login.Viewer {
 	v, _ := login.From(r.Context())

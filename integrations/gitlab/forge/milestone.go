@@ -55,7 +55,7 @@ func (a Milestone) Do(ctx context.Context, _ action.Key, in MilestoneIn) (Milest
 		return MilestoneOut{}, err
 	}
 	if m == nil {
-		return MilestoneOut{Items: []string{}, Told: "there is no milestone " + in.Title}, nil
+		return MilestoneOut{Items: []string{}, Told: "there is no milestone " + in.Title + "; make it in GitLab"}, nil
 	}
 	items, err := p.opened(ctx, m)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestAMilestoneSaysWhatIsOpen(t *testing.T) {
 		w.fine(w.do("forge.milestone", in, &out))
 		return out
 	}
-	if got := read(); got.Found || got.State != "" || got.Told != "there is no milestone 2026.08" || len(got.Items) != 0 {
+	if got := read(); got.Found || got.State != "" || got.Told != "there is no milestone 2026.08; make it in GitLab" || len(got.Items) != 0 {
 		t.Errorf("%+v", got)
 	}
 	m := w.milestone("2026.08")
