@@ -41,6 +41,31 @@ func (e *Engine) decodeDue(ctx context.Context) (bool, time.Time, error) {
 	return len(b.values) > 0, time.Time{}, err
 }
 
+// Bounds of a rest between two rounds of decoding.
+const (
+	restWorth = 32                     // deliveries that come in the meantime
+	restTimes = 3                      // as long as the round took
+	restMost  = 100 * time.Millisecond // and no longer
+)
+
+// decodePaced is decodeDue for the loop: while deliveries come in a storm, it leaves most of the disk
+// and the processors to them, since a sender waits only until they are stored.
+func (e *Engine) decodePaced(ctx context.Context) (bool, time.Time, error) {
+	begin := e.now()
+	if begin.Before(e.inbox.rest) {
+		return false, e.inbox.rest, nil
+	}
+	did, next, err := e.decodeDue(ctx)
+	now, last := e.now(), e.inbox.newest()
+	came := last - e.inbox.seen
+	e.inbox.seen = last
+	if rest := min(restTimes*now.Sub(begin), restMost); did && err == nil && came >= restWorth && rest > 0 {
+		e.inbox.rest = now.Add(rest)
+		return false, e.inbox.rest, nil
+	}
+	return did, next, err
+}
+
 // decodeOne decodes a delivery, does what follows, and marks it in b. An error means that it could
 // not be tried, and b has nothing of it.
 func (e *Engine) decodeOne(ctx context.Context, b *batch, seq string) error {

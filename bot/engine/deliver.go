@@ -21,6 +21,15 @@ type inbox struct {
 	last   uint64
 	fresh  map[string]inboxRecord // by key
 	weight int                    // of their bodies
+
+	rest time.Time // until then the loop that decodes rests; its own, like seen
+	seen uint64    // the newest number at its last round
+}
+
+func (i *inbox) newest() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.last
 }
 
 // freshBytes bounds what the inbox remembers.

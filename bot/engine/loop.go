@@ -109,7 +109,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	var all sync.WaitGroup
 	slots := make(chan struct{}, e.cfg.Workers)
-	all.Go(func() { e.loop(ctx, loopDecode, e.decodeDue) })
+	all.Go(func() { e.loop(ctx, loopDecode, e.decodePaced) })
 	all.Go(func() { e.loop(ctx, loopTimers, e.timersDue) })
 	all.Go(func() { e.loop(ctx, loopCards, e.cardsDue) })
 	all.Go(func() { e.loop(ctx, loopHeads, e.headsDue) })
