@@ -40,6 +40,7 @@ func TestWalkOfTheRelease(t *testing.T) {
 	p, k := bundled(t)
 	for _, name := range slices.Sorted(maps.Keys(projects())) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			o := options(p, k)
 			o.Profile, o.Named = projects()[name], true
 			walkProject(t, name, o)
