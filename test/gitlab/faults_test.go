@@ -57,8 +57,9 @@ func TestEveryWriteFailsOnce(t *testing.T) {
 	}
 }
 
-// awayWords is what is said of a GitLab that does not answer.
-const awayWords = "forge.release does not get through since "
+// awayWords is what is said of a GitLab that does not answer, whatever was to be done there first: the
+// notes of the release, or the end of a gate message.
+const awayWords = " does not get through since "
 
 // TestGitLabIsAway: while GitLab does not answer, one line on the card says since when and when it is
 // tried next; when it is back the release goes on, and the line is gone.
