@@ -246,10 +246,10 @@ func (e *Engine) touchGates(ctx context.Context) error {
 				return err
 			}
 			for _, ref := range refs {
+				e.effects.touchedAtStart(readRow(ref)) // first, or the row may have ended by then
 				if err := e.touched(ctx, ref); err != nil {
 					return err
 				}
-				e.effects.touchedAtStart(readRow(ref))
 			}
 		}
 	}

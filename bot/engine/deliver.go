@@ -297,6 +297,7 @@ func (e *Engine) InboxReplay(ctx context.Context, seq string) error {
 	if err != nil {
 		return err
 	}
+	e.inbox.recall(key) // what is remembered does not know that it is asked for again
 	r.Replayed++
 	value, err := e.pack(ctx, encode(r))
 	if err != nil {

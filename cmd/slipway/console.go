@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/bot/view"
 	"slipway/integrations/console"
@@ -121,13 +119,7 @@ func (b *bot) listenConsole() (net.Listener, error) {
 	if b.web.handler == nil {
 		return nil, nil
 	}
-	at := b.conf.Web.Listen
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		return nil, errs.E("serve", errs.Unavailable, fmt.Errorf("listening for browsers on %s: %w", at, err)).
-			Hint("choose another port in console: listen, or write listen: off")
-	}
-	return l, nil
+	return listenAt("browsers", b.conf.Web.Listen, "choose another port in console: listen, or write listen: off")
 }
 
 // Bounds of the web console's connections.

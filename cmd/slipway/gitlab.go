@@ -203,13 +203,7 @@ func (b *bot) listenHooks() (net.Listener, error) {
 	if b.forge.hooks == nil {
 		return nil, nil
 	}
-	at := b.conf.Webhooks.Listen
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		return nil, errs.E("serve", errs.Unavailable, fmt.Errorf("listening for webhooks on %s: %w", at, err)).
-			Hint("choose another port in webhooks: listen")
-	}
-	return l, nil
+	return listenAt("webhooks", b.conf.Webhooks.Listen, "choose another port in webhooks: listen")
 }
 
 // Bounds of the connections of webhooks. GitLab gives up after 10 seconds by itself.

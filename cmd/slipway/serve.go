@@ -105,10 +105,9 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 		}
 	})
 	if b.door != nil {
-		door, err := net.Listen("tcp", b.conf.Signing.Listen)
+		door, err := listenAt("signers", b.conf.Signing.Listen, "choose another port in signing: listen")
 		if err != nil {
-			return errs.E("serve", errs.Unavailable, fmt.Errorf("listening for signers on %s: %w", b.conf.Signing.Listen, err)).
-				Hint("choose another port in signing: listen")
+			return err
 		}
 		work("the signers' door", func(ctx context.Context) error { return serveHTTP(ctx, door, b.door) })
 	}
@@ -120,6 +119,15 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 		return cause
 	}
 	return nil
+}
+
+// listenAt opens a port for those named; hint says what to do when it is taken.
+func listenAt(whom, at, hint string) (net.Listener, error) {
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, errs.E("serve", errs.Unavailable, fmt.Errorf("listening for %s on %s: %w", whom, at, err)).Hint("%s", hint)
+	}
+	return l, nil
 }
 
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
