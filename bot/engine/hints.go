@@ -69,15 +69,16 @@ func (f *effects) hintAgain(contract, project string, told run.Told) {
 	f.hints.pending[hintKey{contract, project}] = told
 }
 
-// pendingHints takes the hints that were not taken up. first is true once in a process.
+// pendingHints takes the hints that were not taken up: the map is the caller's. first is true once in a
+// process.
 func (f *effects) pendingHints(now time.Time) (pending map[hintKey]run.Told, first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	h := &f.hints
-	pending, first = h.pending, !h.begun
+	first = !h.begun
 	h.begun = true
-	if len(pending) > 0 {
-		h.pending = map[hintKey]run.Told{}
+	if len(h.pending) > 0 {
+		pending, h.pending = h.pending, map[hintKey]run.Told{}
 		for wait, at := range h.looked {
 			if now.Sub(at) > hintEvery {
 				delete(h.looked, wait)
