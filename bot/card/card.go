@@ -57,6 +57,16 @@ type Step struct {
 type Awaited struct {
 	Who  string `json:"who"`
 	What string `json:"what"`
+	Form *Form  `json:"form,omitempty"` // by which it can be answered, where a chat has forms
+}
+
+// Form names what a chat can ask with fields to fill in: the line that comes of it is said as if the
+// person had typed it.
+type Form struct {
+	Text   string `json:"text"`   // on the button that opens it
+	Run    string `json:"run"`    // its id
+	Step   string `json:"step"`   // path
+	Action string `json:"action"` // what is said to the step: answer, done
 }
 
 // Link leads to a page; only http and https.
@@ -71,6 +81,15 @@ type Button struct {
 	Text    string `json:"text"`
 	Command string `json:"command"`
 	Danger  bool   `json:"danger,omitempty"`
+}
+
+func (x *Form) mapped(f func(string) string) *Form {
+	if x == nil {
+		return nil
+	}
+	out := *x
+	out.Text = f(x.Text)
+	return &out
 }
 
 // State is how a step or a run stands.
@@ -218,7 +237,7 @@ func (c Card) Map(escape func(string) string) Card {
 		b.Heading, b.Text = f(b.Heading), f(b.Text)
 		b.Fields = mapped(b.Fields, func(x Field) Field { return Field{f(x.Name), f(x.Value)} })
 		b.Steps = mapped(b.Steps, func(x Step) Step { return Step{f(x.Name), x.State, f(x.Detail)} })
-		b.Awaited = mapped(b.Awaited, func(x Awaited) Awaited { return Awaited{f(x.Who), f(x.What)} })
+		b.Awaited = mapped(b.Awaited, func(x Awaited) Awaited { return Awaited{f(x.Who), f(x.What), x.Form.mapped(f)} })
 		b.Links = mapped(b.Links, func(x Link) Link { return Link{f(x.Text), x.URL} })
 		b.Buttons = mapped(b.Buttons, func(x Button) Button { x.Text = f(x.Text); return x })
 		return b

@@ -47,7 +47,7 @@ func live() Card {
 				{"images", Skipped, "no image changed"}, {"upload", Doubtful, ""}, {"build[armel]", Running, "stage 2"},
 				{"build[armhf]", Failed, "exit status 2"}, {"sign", Pending, ""},
 			}},
-			{Heading: "Waiting for", Awaited: []Awaited{{"grace or alan", "approve the gate go"}}},
+			{Heading: "Waiting for", Awaited: []Awaited{{Who: "grace or alan", What: "approve the gate go"}}},
 			{Fields: []Field{{"Commit", "4c6d2f1"}, {"Requested by", "edsger"}, {"名前", "全角の名前は二つの桁を取るので折り返しもそれに従わなければなりません。長い行です。とても長い行です。"}}},
 			{Links: []Link{{"The run's page", "https://slipway.example.org/runs/release/lava/2019.01?with=a-long-address-that-must-not-be-wrapped"}}},
 		},

@@ -49,15 +49,20 @@ func (c *cards) mark(runID string, at time.Time) {
 	}
 }
 
+// first is the run that is due for longest: where a chat takes only so many edits, each card has its turn.
 func (c *cards) first(now time.Time) (runID string, next time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for r, at := range c.due {
-		if !at.After(now) {
-			delete(c.due, r)
-			return r, time.Time{}
+		if at.After(now) {
+			next = earlier(next, at)
+		} else if old := c.due[runID]; runID == "" || at.Before(old) || at.Equal(old) && r < runID {
+			runID = r
 		}
-		next = earlier(next, at)
+	}
+	if runID != "" {
+		delete(c.due, runID)
+		return runID, time.Time{}
 	}
 	return "", next
 }

@@ -153,6 +153,7 @@ func (e *Engine) reply(ctx context.Context, r *effectRecord, lost bool) (action.
 		c.Blocks = append(c.Blocks, card.Block{Text: string(part)})
 		rest = rest[len(string(part)):]
 	}
+	c = withButtons(c, in.Buttons)
 	if in.Person != "" {
 		c.Mentions = []string{string(in.Person)}
 	}

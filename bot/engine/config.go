@@ -52,6 +52,11 @@ type Config struct {
 	// of its circle. nil: a private run is shown nowhere.
 	Direct func(people.PersonID) []Place
 
+	// Linking is how people link accounts of theirs; Standings say of accounts, by source, whether they
+	// count. The accounts of a source without one do.
+	Linking   Linking
+	Standings map[string]Standing
+
 	Past map[string]Past // sources that can tell again what they delivered, by name
 
 	// Link is the address of the page of a run, or of a step of it, for messages; "" or nil: none.
@@ -124,6 +129,7 @@ type Spoken struct {
 	Run       string // id of the run whose thread or card this is, or ""
 	Addressed bool
 	Direct    bool // nobody else reads the place: a direct message
+	Message   string
 	Now       time.Time
 }
 
@@ -151,6 +157,9 @@ type Asked struct {
 	Run   string    // of Input: name, version or id, as the person wrote it
 	Input run.Input // run.Command, run.Vote or run.Answer
 	Other any       // handed to [Answers]
+
+	// Stranger: an account of nobody may ask for it too. Only of Other.
+	Stranger bool
 }
 
 // Answers carries out what is neither a start nor an input of a run: questions, lists, grants. A
@@ -176,12 +185,24 @@ type Secretive interface {
 
 // PeopleSource tells who there is, from the configuration or a directory service.
 //
-// People gives everybody. Again reads the grants of one role again at the place where they are
-// kept; [errs.Unavailable] when that cannot be reached now.
+// People gives everybody. Again reads the grants of one role in exactly this project ("*": those that
+// hold in every project) again at the place where they are kept; [errs.Unavailable] when that cannot be
+// reached now. A grant whose Account is set and whose Person is not is held by whoever the account
+// belongs to.
 type PeopleSource interface {
 	People(ctx context.Context) ([]people.Person, []people.Grant, error)
 	Again(ctx context.Context, project, role string) ([]people.Grant, error)
 }
+
+// Elsewhere is a PeopleSource some of whose roles are kept by a service that may be away, and which
+// People does not wait for. Each is read by Again soon after the start and whenever a gate closes; until
+// it was read, nobody holds it.
+type Elsewhere interface {
+	Elsewhere() []Role
+}
+
+// Role is a role in a project, or, with "*", in every project.
+type Role struct{ Project, Role string }
 
 // JobKind is what the engine must know of a kind of pulled job.
 type JobKind struct {

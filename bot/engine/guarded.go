@@ -142,6 +142,13 @@ func (g guardedPeople) Again(ctx context.Context, project, role string) (list []
 	return list, err
 }
 
+func (g guardedPeople) Elsewhere() []Role {
+	if source, ok := g.PeopleSource.(Elsewhere); ok {
+		return source.Elsewhere()
+	}
+	return nil
+}
+
 // guard puts the guards before what integrations bring in.
 func (c *Config) guard() {
 	posters := make(map[string]Poster, len(c.Posters))

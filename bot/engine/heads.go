@@ -178,6 +178,9 @@ func (w *writer) closing(ev run.GateClosed, at time.Time) (evidence.Closing, err
 		if p, ok := q.Directory.ByAccount(v.Account); ok {
 			who[p.ID] = true
 		}
+		if one := (people.Barred{Account: v.Account, Why: q.Directory.Barred(v.Account)}); one.Why != "" && !slices.Contains(c.Barred, one) {
+			c.Barred = append(c.Barred, one)
+		}
 	}
 	grants := map[string]people.Grant{}
 	for _, role := range q.Rule.Roles() {

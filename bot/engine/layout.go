@@ -84,6 +84,9 @@ const (
 	spParcels   = "parcels"   // PARCEL                                          → parcelRecord: one message to one subscriber
 	spDigests   = "digests"   // TIME sep SUBSCRIPTION sep KEY, what waits for its time → ""
 	spAway      = "away"      // PERSON sep TIME of the end                      → people.Absence
+	spLinks     = "links"     // SOURCE sep ACCOUNT that was linked in a chat        → linkRecord
+	spLinkCodes = "linkcodes" // one-time codes, and tries of them, see linkcodes.go
+	spLinkLog   = "linklog"   // TIME sep SOURCE sep ACCOUNT sep PERSON sep WHAT     → linkLogRecord
 	spAsked     = "asked"     // RUN sep EFFECT KEY, of which people were asked  → the epoch in which they were
 )
 
@@ -95,7 +98,7 @@ func spaces() []string {
 		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spCalls, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
 		spJobQueue, spLeases, spBooks, spClosures, spStarts, spRows, spRowLog, spRowNews, spListed, spElements, spReady, spWork, spHeld,
 		spSchedules, spOffers, spLedgers, spHeads, spUnsigned, spRelied, spShown, spAsked, spAway,
-		spSubs, spNews, spNewsOf, spReceipts, spParcels, spDigests}
+		spSubs, spNews, spNewsOf, spReceipts, spParcels, spDigests, spLinks, spLinkCodes, spLinkLog}
 }
 
 // LargeSpaces lists the spaces whose values may be as long as [MaxSnapshot].

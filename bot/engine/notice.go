@@ -16,6 +16,8 @@ type noticeIn struct {
 	Places []Place `json:"places,omitempty"`
 	Title  string  `json:"title"`
 	Text   string  `json:"text,omitempty"`
+
+	Buttons []card.Button `json:"buttons,omitempty"`
 }
 
 // putNotice adds a notice to a commit. key is unique to what it says.
@@ -63,6 +65,7 @@ func (e *Engine) notify(ctx context.Context, r *effectRecord, lost bool) (action
 		if in.Text != "" {
 			c.Blocks = []card.Block{{Text: clip(in.Text, card.MaxText)}}
 		}
+		c = withButtons(c, in.Buttons)
 		if _, err := e.post(ctx, c.Key, to, c, lost); err != nil && !errs.Is(err, errs.Gone) {
 			return nil, err
 		}

@@ -62,6 +62,9 @@ func (e *Engine) readReactions(ctx context.Context, row string, raw []byte, r *e
 		e.cfg.Log.Warn("the reactions of a gate message cannot be read now", "run", logged(l.state), "gate", m.Step, "attempt", r.Attempts+1, "error", errs.Text(err))
 		return e.settle(ctx, row, raw, r, outcome{again: e.now().Add(e.backoff(r.Attempts)), err: err})
 	}
+	if err := e.elsewhereVotes(ctx, l.state.Project, votes); err != nil {
+		return time.Time{}, err
+	}
 	told := e.effects.causeOf(row, "", e.now())
 	_, err = e.submit(ctx, m.Run, run.Reactions{Step: m.Step, Message: ref.String(), Votes: votes}, also{
 		then: func(b *batch, l *live, d run.Decision) { e.foundBy(b, r, m.Step, l.state, &told, d.Events) },
@@ -139,11 +142,13 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 		if _, inRun := l.state.Filled[role]; inRun {
 			continue
 		}
-		if err := e.roleAgain(ctx, l.state.Project, role); err != nil {
-			if stops(err) {
-				return time.Time{}, err
+		for _, project := range []string{l.state.Project, people.EveryProject} {
+			if err := e.roleAgain(ctx, project, role); err != nil {
+				if stops(err) {
+					return time.Time{}, err
+				}
+				answer.Unavailable = fmt.Sprintf("who holds the role %s cannot be read now: %s", role, errs.Text(err))
 			}
-			answer.Unavailable = fmt.Sprintf("who holds the role %s cannot be read now: %s", role, errs.Text(err))
 		}
 	}
 	for _, ref := range refs {
@@ -157,6 +162,10 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 		}
 		answer.Votes = append(answer.Votes, votes...)
 		answer.Messages = append(answer.Messages, ref.String())
+	}
+	given := slices.DeleteFunc(slices.Clone(st.Gate.Votes), func(v gate.Vote) bool { return slices.Contains(answer.Messages, v.Message) })
+	if err := e.readStanding(ctx, append(given, answer.Votes...), &answer); err != nil {
+		return time.Time{}, err
 	}
 	e.point("effect/" + r.Action + "/after-do")
 	if ctx.Err() != nil {

@@ -83,6 +83,9 @@ func (e *Engine) Restored(ctx context.Context, taken time.Time) error {
 	b.put(spMeta, metaRestored, encode(rec))
 	b.del(spMeta, metaAlive) // what was missed since the backup is read back and told as that
 	b.del(spMeta, metaBack)
+	if err := e.voidCodes(ctx, b); err != nil {
+		return err
+	}
 	if err := e.commit(ctx, "restore", b); err != nil {
 		return err
 	}

@@ -51,7 +51,11 @@ func (e *Engine) SweepEnded(ctx context.Context) (int, error) {
 			return total, err
 		}
 	}
-	n, err := e.sweepNews(ctx)
+	n, err := e.sweepCodes(ctx)
+	if total += n; err != nil {
+		return total, err
+	}
+	n, err = e.sweepNews(ctx)
 	return total + n, err
 }
 

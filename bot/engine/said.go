@@ -3,9 +3,11 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/bot/run"
@@ -23,7 +25,7 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) (a
 		return false, nil // they neither command nor get an answer that another bot could answer
 	}
 	s := Spoken{Person: person.ID, Account: f.Account, Place: f.Place, Thread: f.Thread, Addressed: f.Addressed, Direct: f.Direct,
-		Project: e.cfg.Projects.Home(f.Place), Now: w.Now}
+		Message: f.Message, Project: e.cfg.Projects.Home(f.Place), Now: w.Now}
 	for _, message := range []string{f.Thread, f.Message} {
 		var m messageRecord
 		if message == "" || s.Run != "" {
@@ -80,11 +82,14 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 		return answer(a.Reply)
 	case a.Start == nil && a.Input == nil && a.Other == nil:
 		return nil
-	case s.Person == "":
+	case s.Person == "" && !a.Stranger:
 		account := s.Account.Source + ":" + s.Account.ID
 		text := "I do not know whose account this is (" + account + "). An admin adds " + account + " to the accounts of a person in slipway.yaml"
 		if s.Account.Source == "unix" {
 			text += "; on the command line of a demo, --as or SLIPWAY_AS says who you are"
+		}
+		if slices.Contains(e.cfg.Linking.Sources, s.Account.Source) {
+			text += ".\nOr, if I know you elsewhere, say `link " + s.Account.Source + "` there, and then the code to me alone here"
 		}
 		return answer(text + ".")
 	case replayed && (e.now().Sub(at) > e.cfg.StaleAfter || e.beforeRestore(at) && ofThatTime(a)):
@@ -260,10 +265,16 @@ type replyIn struct {
 	To     Ref             `json:"to"`
 	Text   string          `json:"text"`
 	Person people.PersonID `json:"person,omitempty"`
+
+	Buttons []card.Button `json:"buttons,omitempty"`
 }
 
 // putReply adds a reply to the outbox; it is posted in the thread of what it answers.
 func (e *Engine) putReply(b *batch, s Spoken, message string, once Once, text string) {
+	e.putReplyWith(b, s, message, once, text, nil)
+}
+
+func (e *Engine) putReplyWith(b *batch, s Spoken, message string, once Once, text string, buttons []card.Button) {
 	if _, ok := e.cfg.Posters[s.Place.Source]; !ok {
 		return
 	}
@@ -273,7 +284,7 @@ func (e *Engine) putReply(b *batch, s Spoken, message string, once Once, text st
 	}
 	now := e.now()
 	r := effectRecord{Key: "reply-" + once.Key, Action: actReply, After: now, Boot: e.boot, Epoch: e.world.epoch,
-		Inputs: string(encode(replyIn{To: Ref{Place: s.Place, Thread: thread}, Text: clip(text, 8000), Person: s.Person}))}
+		Inputs: string(encode(replyIn{To: Ref{Place: s.Place, Thread: thread}, Text: clip(text, 8000), Person: s.Person, Buttons: buttons}))}
 	row := id(stamp(now), r.Key)
 	b.intend(row, encode(r))
 }

@@ -76,6 +76,16 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 		return fired || jobs || started || told, time.Time{}, err
 	}
 	roles, err := e.rolesDue(ctx)
+	if err == nil {
+		var barred time.Time
+		barred, err = e.barredDue(ctx)
+		roles = earlier(roles, barred)
+	}
+	if err == nil {
+		var again time.Time
+		again, err = e.elsewhereDue(ctx)
+		roles = earlier(roles, again)
+	}
 	next = earlier(earlier(earlier(next, lease), earlier(roles, scheduled)), earlier(earlier(digest, back), alive))
 	return fired || jobs || started || told || made, next, err
 }

@@ -35,8 +35,12 @@ type world struct {
 	reread  map[string]bool // roles whose grants are in again
 	down    map[string]string
 	freezes []calendar.Freeze
-	retry   time.Time // when roles whose source was away are read again
-	absent  time.Time // until when beginnings and ends of absences were looked at
+	retry   time.Time            // when roles whose source was away are read again
+	readAt  map[string]time.Time // when the roles that are kept elsewhere were read last
+	absent  time.Time            // until when beginnings and ends of absences were looked at
+
+	barred    map[people.Account]string // accounts that do not count, and why
+	askBarred time.Time                 // when they are asked about again
 }
 
 // view is the world at one moment with the stored bytes that guard what was read of it.
@@ -128,9 +132,37 @@ func (e *Engine) ReloadPeople(ctx context.Context) error {
 			return err
 		}
 		e.world.persons, e.world.granted = persons, grants
-		e.world.again, e.world.reread = nil, map[string]bool{}
+		e.keepElsewhere()
 	}
 	return e.rebuild(ctx, newBatch())
+}
+
+// keepElsewhere forgets what was read again but for the roles that People does not give. Those of them
+// that were never read are read soon, and held by nobody until then.
+func (e *Engine) keepElsewhere() {
+	again, reread, down := e.world.again, e.world.reread, maps.Clone(e.world.down)
+	e.world.again, e.world.reread = nil, map[string]bool{}
+	source, ok := e.cfg.People.(Elsewhere)
+	if !ok {
+		return
+	}
+	for _, r := range source.Elsewhere() {
+		key := r.Project + "/" + r.Role
+		if reread[key] {
+			e.world.reread[key] = true
+			for _, g := range again {
+				if g.Project+"/"+g.Role == key {
+					e.world.again = append(e.world.again, g)
+				}
+			}
+			continue
+		}
+		if down[key] == "" {
+			down[key] = "it has not been read since the start"
+			e.world.retry = e.now()
+		}
+	}
+	e.world.down = down
 }
 
 // rebuild commits b with the versions of the roles and calendars that are not what they were,
@@ -149,7 +181,7 @@ func (e *Engine) rebuild(ctx context.Context, b *batch) error {
 			grants = append(grants, g)
 		}
 	}
-	grants = append(grants, e.world.again...)
+	grants = ofAccounts(append(grants, e.world.again...), persons)
 	freezes, err := scanned(ctx, e, spFreezes, b, func(f calendar.Freeze) string { return f.ID })
 	if err != nil {
 		return err
@@ -173,7 +205,7 @@ func (e *Engine) rebuild(ctx context.Context, b *batch) error {
 	}
 	e.world.freezes = freezes
 	e.world.edit(func(v *view) {
-		v.dir = people.NewDirectory(persons, grants, versions, e.world.down).WithAbsences(away)
+		v.dir = people.NewDirectory(persons, grants, versions, e.world.down).WithAbsences(away).WithBarred(barredList(e.world.barred))
 		v.cal = calendar.NewCalendar(freezes, calVersions)
 		v.roleRaw, v.calRaw = roleRaw, calRaw
 	})
@@ -236,7 +268,7 @@ func (e *Engine) allPersons(ctx context.Context, b *batch) ([]people.Person, err
 			out[i].Zone = p.Zone
 		}
 	}
-	return out, nil
+	return e.withLinks(ctx, b, out)
 }
 
 // roleVersions raises the version of each role whose grants or holders changed. A person's

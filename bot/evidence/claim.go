@@ -89,8 +89,9 @@ type Approval struct {
 	Message string          `json:"message"` // through which it was given
 	Reason  string          `json:"reason"`
 	At      time.Time       `json:"at"`
-	Roles   []string        `json:"roles"`  // places of the rule that it fills
-	Grants  []people.Grant  `json:"grants"` // that were relied on; a delegation names for whom
+	Roles   []string        `json:"roles"`           // places of the rule that it fills
+	Grants  []people.Grant  `json:"grants"`          // that were relied on; a delegation names for whom
+	Linked  time.Time       `json:"linked,omitzero"` // when the account was linked to the person in a chat
 }
 
 // Approved reports whether people let it pass.
@@ -182,6 +183,9 @@ func (r *replay) event(commit int, ev run.Event) error {
 		if m.Playbook != r.s.Closure && m.Playbook != r.s.Playbook {
 			return bad("the manifest of the gate %s is of another playbook than was pinned", b.Step)
 		}
+		if !b.Opened.IsZero() && !b.Opened.Equal(ev.At) {
+			return bad("the gate %s says another time of its opening", b.Step)
+		}
 		r.open[b.Step] = len(c.Gates)
 		c.Gates = append(c.Gates, Gate{Step: b.Step, Number: m.Number, Manifest: string(b.Digest), Rule: m.Rule, Expires: m.Expires, Binds: m.Binds,
 			File: manifestFile(commit, len(c.Gates)+1), Opened: ev.At, Ended: "open", By: []Approval{}, Refused: []string{}, Shown: []Shown{}})
@@ -252,7 +256,7 @@ func (r *replay) closed(commit int, at time.Time, ev run.GateClosed, bad func(st
 	votes := slices.DeleteFunc(slices.Clone(st.Gate.Votes), func(v gate.Vote) bool {
 		return v.Kind == gate.Approve && r.s.KeptOut(rule, v.Person) != ""
 	})
-	v := closing.decision(rule, r.s.Project, r.s.Requester, at, votes)
+	v := closing.decision(rule, r.s.Project, r.s.Requester, st.Asked(), at, votes)
 	if v.Passes != ev.Approved || v.Rejected == ev.Approved || ev.Approved && !slices.EqualFunc(v.Counted, counted, sameVote) {
 		return bad("the gate %s cannot have been %s by its rule %q: %s", ev.Step, g.Ended, g.Rule, strings.Join(v.Explain(), "; "))
 	}
@@ -290,7 +294,7 @@ func approval(v gate.Vote, terms []gate.Term, c *Closing) Approval {
 	}
 	for _, p := range c.Persons {
 		if p.ID == v.Person {
-			a.Name = p.Name
+			a.Name, a.Linked = p.Name, p.LinkedAt(v.Account)
 		}
 	}
 	for _, g := range c.Grants {

@@ -127,7 +127,7 @@ code { font-size: .9em; overflow-wrap: anywhere; }
 <tr><th>Asked<td>{{at .Opened}}
 {{if not .Closed.IsZero}}<tr><th>Closed<td>{{at .Closed}}
 {{end}}{{range .Binds}}<tr><th>{{.Name}}<td><code>{{if .Value}}{{.Value}}{{else}}{{.Digest}}{{end}}</code>
-{{end}}{{range .By}}<tr><th>{{.Kind}} by {{if .Name}}{{.Name}}{{else}}{{.Person}}{{end}}<td>{{at .At}}, as {{.Account}}{{if .Message}}, through <code>{{.Message}}</code>{{end}}{{if .Roles}}, as {{join .Roles}}{{end}}{{range .Grants}}{{if .For}}, standing in for {{.For}}{{end}}{{end}}{{if .Reason}}: {{.Reason}}{{end}}
+{{end}}{{range .By}}<tr><th>{{.Kind}} by {{if .Name}}{{.Name}}{{else}}{{.Person}}{{end}}<td>{{at .At}}, as {{.Account}}{{if not .Linked.IsZero}} (linked {{at .Linked}}){{end}}{{if .Message}}, through <code>{{.Message}}</code>{{end}}{{if .Roles}}, as {{join .Roles}}{{end}}{{range .Grants}}{{if .For}}, standing in for {{.For}}{{end}}{{end}}{{if .Reason}}: {{.Reason}}{{end}}
 {{end}}{{range .Refused}}<tr><th>Not counted<td>{{.}}
 {{end}}{{range .Shown}}<tr><th>Shown<td>{{at .At}} as <code>{{.Message}}</code>
 {{end}}</table>

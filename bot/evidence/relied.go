@@ -30,14 +30,15 @@ type Calendar struct {
 // Closing is what the closing of one gate relied on.
 type Closing struct {
 	Step     string                       `json:"step"`
-	Manifest string                       `json:"manifest"` // digest
-	Authors  []string                     `json:"authors"`  // of what is approved, as the actions told
-	Persons  []people.Person              `json:"persons"`  // who voted, who may have, and for whom they stand in
-	Grants   []people.Grant               `json:"grants"`   // of the roles in the rule
-	Filled   map[string][]people.PersonID `json:"filled"`   // roles of the rule that are filled in the run
-	Roles    []RoleVersion                `json:"roles"`    // as the closing read found them
-	Away     map[string]string            `json:"away"`     // roles whose source could not be reached, and why
-	Shown    []Shown                      `json:"shown"`    // messages that put the manifest to people
+	Manifest string                       `json:"manifest"`         // digest
+	Authors  []string                     `json:"authors"`          // of what is approved, as the actions told
+	Persons  []people.Person              `json:"persons"`          // who voted, who may have, and for whom they stand in
+	Grants   []people.Grant               `json:"grants"`           // of the roles in the rule
+	Filled   map[string][]people.PersonID `json:"filled"`           // roles of the rule that are filled in the run
+	Roles    []RoleVersion                `json:"roles"`            // as the closing read found them
+	Away     map[string]string            `json:"away"`             // roles whose source could not be reached, and why
+	Shown    []Shown                      `json:"shown"`            // messages that put the manifest to people
+	Barred   []people.Barred              `json:"barred,omitempty"` // accounts of votes that count nowhere, as their sources say
 }
 
 // RoleVersion is the version of a role's record.
@@ -58,12 +59,12 @@ func (r Relied) Encode() ([]byte, error) { return writeJSON(r) }
 
 // decision asks package gate again, with what was recorded. votes are those that stood when the
 // gate closed.
-func (c Closing) decision(rule gate.Rule, project string, requester people.PersonID, at time.Time, votes []gate.Vote) gate.Verdict {
+func (c Closing) decision(rule gate.Rule, project string, requester people.PersonID, opened, at time.Time, votes []gate.Vote) gate.Verdict {
 	versions := map[string]uint64{}
 	for _, r := range c.Roles {
 		versions[r.Role] = r.Version
 	}
-	dir := people.NewDirectory(c.Persons, c.Grants, versions, c.Away).WithRoles(c.Filled)
+	dir := people.NewDirectory(c.Persons, c.Grants, versions, c.Away).WithRoles(c.Filled).WithBarred(c.Barred)
 	return gate.Evaluate(gate.Question{Rule: rule, Manifest: manifest.Digest(c.Manifest), Project: project, Requester: requester,
-		Authors: c.Authors, Directory: dir, Now: at}, votes)
+		Authors: c.Authors, Directory: dir, Opened: opened, Now: at}, votes)
 }

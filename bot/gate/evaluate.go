@@ -17,8 +17,10 @@ import (
 // a holder of one of the rule's roles who is not excluded is final. A veto by a holder of one of
 // the rule's roles, with a reason, blocks while it stands; the requester and the authors may lay
 // one too, since an exclusion keeps a yes from counting, not a warning. A role whose source
-// cannot be reached is held by nobody until it can. The order of given does not matter.
+// cannot be reached is held by nobody until it can. An account that was linked after the manifest was
+// put to people gives nobody a voice or a role in it. The order of given does not matter.
 func Evaluate(q Question, given []Vote) Verdict {
+	q.Directory = q.Directory.AskedAt(q.Opened)
 	e := evaluation{q: q}
 	if q.Rule.IsZero() {
 		for _, v := range given {
@@ -151,6 +153,12 @@ func (e *evaluation) deaf(v *Vote) string {
 	case v.Manifest != e.q.Manifest:
 		return fmt.Sprintf("%s %s an older manifest", owner.ID, past(v.Kind))
 	}
+	if why := e.q.Directory.Barred(v.Account); why != "" {
+		return fmt.Sprintf("account %s does not count: %s", v.Account, why)
+	}
+	if at := owner.LinkedAt(v.Account); !at.IsZero() && !at.Before(e.q.Opened) {
+		return fmt.Sprintf("account %s was linked to %s on %s, after this manifest was posted: it counts from the next one on", v.Account, owner.ID, at.UTC().Format("2006-01-02 15:04 UTC"))
+	}
 	return ""
 }
 
@@ -222,7 +230,7 @@ func (e *evaluation) candidate(p people.PersonID, excluding bool) (candidate, ob
 		}
 	}
 	var barred objection
-	var down string
+	var down, late string
 	for i, role := range q.Rule.roles {
 		if why := q.Directory.Unavailable(q.Project, role); why != "" {
 			down = fmt.Sprintf("who holds %s in %s cannot be read now: %s", role, q.Project, why)
@@ -231,6 +239,9 @@ func (e *evaluation) candidate(p people.PersonID, excluding bool) (candidate, ob
 		g, ok := q.Directory.Has(q.Project, role, p, q.Now)
 		switch {
 		case !ok:
+			if g, ok := q.Directory.TooLate(q.Project, role, p, q.Now); ok {
+				late = fmt.Sprintf("%s holds %s by account %s, which was linked after this manifest was posted: it counts from the next one on", p, role, g.Account)
+			}
 		case g.For == "":
 			c.stand(p, i)
 		default:
@@ -250,6 +261,8 @@ func (e *evaluation) candidate(p people.PersonID, excluding bool) (candidate, ob
 		return c, barred
 	case down != "":
 		return c, objection{why: down}
+	case late != "":
+		return c, objection{why: late}
 	case len(q.Rule.roles) == 1:
 		return c, objection{why: fmt.Sprintf("%s holds no role %s in %s", p, q.Rule.roles[0], q.Project)}
 	}

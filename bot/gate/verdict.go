@@ -15,6 +15,7 @@ type Question struct {
 	Requester people.PersonID // "" for a triggered run
 	Authors   []string        // of what is approved: mail addresses, "Name <mail>", or ids of persons
 	Directory people.Directory
+	Opened    time.Time // when the manifest was put to people; what was linked since does not count
 	Now       time.Time
 }
 

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ const EveryProject = "*"
 type Directory struct {
 	book   *book
 	filled map[string][]PersonID // roles declared in a run, shadowing the project's
+	asked  *time.Time            // see AskedAt; nil: as things are
 }
 
 // book is what all copies of a Directory share. It is never changed once it is made.
@@ -24,6 +26,7 @@ type book struct {
 	versions map[roleKey]uint64
 	down     map[roleKey]string
 	away     []Absence // by their beginning
+	barred   map[Account]string
 }
 
 type roleKey struct{ project, role string }
@@ -43,6 +46,7 @@ func NewDirectory(persons []Person, grants []Grant, versions map[string]uint64, 
 	b.persons = slices.CompactFunc(b.persons, func(x, y Person) bool { return x.ID == y.ID })
 	for i := range b.persons {
 		b.persons[i].Accounts = slices.Clone(b.persons[i].Accounts)
+		b.persons[i].Linked = maps.Clone(b.persons[i].Linked)
 		for _, a := range b.persons[i].Accounts {
 			key := a.key()
 			if _, taken := b.accounts[key]; !taken {
@@ -188,7 +192,7 @@ func (d Directory) own(project, role string, p PersonID, now time.Time) (Grant, 
 			if g.For != "" {
 				break
 			}
-			if g.Person == p && g.InForce(now) {
+			if g.Person == p && g.InForce(now) && d.inTime(g) {
 				return g, true
 			}
 		}
@@ -235,7 +239,7 @@ func (d Directory) Members(project, role string, now time.Time) []PersonID {
 	} else if d.book != nil {
 		for _, k := range [2]roleKey{{project, role}, {EveryProject, role}} {
 			for _, g := range d.book.grants[k] {
-				if g.InForce(now) && d.acts(g.Person) && (g.For == "" || d.delegated(project, g, now)) {
+				if g.InForce(now) && d.inTime(g) && d.acts(g.Person) && (g.For == "" || d.delegated(project, g, now)) {
 					out = append(out, g.Person)
 				}
 			}

@@ -29,6 +29,10 @@ type Person struct {
 	Accounts []Account `json:"accounts,omitempty"`
 	Bot      bool      `json:"bot,omitempty"`  // never counts and never commands
 	Gone     bool      `json:"gone,omitempty"` // left: keeps the history, has no role any more
+
+	// Linked is when accounts were linked in a chat, by [Account.String]. One that is not in it was
+	// always the person's.
+	Linked map[string]time.Time `json:"linked,omitempty"`
 }
 
 // Grant gives a person a role in a project from From until Until (zero: without end).
@@ -43,6 +47,11 @@ type Grant struct {
 	Until   time.Time `json:"until,omitzero"`
 	By      PersonID  `json:"by,omitempty"`
 	For     PersonID  `json:"for,omitempty"`
+
+	// Account is set where the role is held as a member of a group elsewhere: Person is whoever the
+	// account belongs to, and Linked since when, if it was linked in a chat.
+	Account Account   `json:"account,omitzero"`
+	Linked  time.Time `json:"linked,omitzero"`
 }
 
 // Admin is the role that may grant every other role.

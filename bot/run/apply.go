@@ -335,7 +335,7 @@ func (f *fold) applyGate(e Event) {
 	switch b := e.Body.(type) {
 	case GateOpened:
 		old := f.gate(b.Step)
-		f.s.Steps[b.Step].Gate = &Gate{Digest: b.Digest, Manifest: b.Manifest, Number: b.Manifest.Number, Closings: old.Closings}
+		f.s.Steps[b.Step].Gate = &Gate{Digest: b.Digest, Manifest: b.Manifest, Number: b.Manifest.Number, Closings: old.Closings, Opened: b.Opened}
 	case GateVoided:
 		g := f.gate(b.Step)
 		g.Votes, g.Read, g.Closing, g.Digest, g.Note, g.Lifted = nil, nil, 0, "", b.Why, nil

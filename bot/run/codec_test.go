@@ -36,7 +36,7 @@ func everyKind() []Body {
 		EffectIntended{Key: "k", Step: "s", Action: "t.make@1", Inputs: []byte("{}"), Generation: 1, Digest: "sha256:d", After: at},
 		EffectEnded{Key: "k", Step: "s", Outcome: OK, Output: []byte(`{"n":1}`), Found: true}, EffectVoided{"k2", "s", "w"},
 		Undone{"s", "k"}, Again{"s", "sha256:d"},
-		GateOpened{"go", "sha256:1", manifest.Manifest{Run: "r", Gate: "go", Number: 1, Binds: []manifest.Bind{{Name: "x", Value: "1"}}}},
+		GateOpened{"go", "sha256:1", manifest.Manifest{Run: "r", Gate: "go", Number: 1, Binds: []manifest.Bind{{Name: "x", Value: "1"}}}, time.Time{}},
 		Voted{"go", "m", []gate.Vote{vote}}, Withdrawn{"go", "b", gate.Veto, "fine"}, GateClosing{"go", 1}, GateReopened{"go", "w", at},
 		GateClosed{"go", true, gate.Verdict{Passes: true, Counted: []gate.Vote{vote}}, []Read{{"role", "lava/maintainer", 3}}},
 		GateVoided{"go2", "sha256:1", "w"}, Answered{Step: "q", Member: "m", Values: v, Late: true}, Appointed{"coordinator", []people.PersonID{"b"}},

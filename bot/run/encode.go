@@ -35,6 +35,7 @@ func encodeBody(b Body) ([]byte, error) {
 		o.String("step", b.Step)
 		o.String("digest", string(b.Digest))
 		o.Nested("manifest", func(out []byte) ([]byte, error) { return encodeManifest(out, b.Manifest) })
+		o.OptTime("opened", b.Opened)
 	case EffectIntended:
 		o.String("key", b.Key)
 		o.String("step", b.Step)
@@ -189,6 +190,7 @@ func encodeGate(out []byte, g *Gate) ([]byte, error) {
 	if len(g.Read) > 0 {
 		o.Any("read", g.Read)
 	}
+	o.OptTime("opened", g.Opened)
 	return o.End()
 }
 

@@ -170,6 +170,7 @@ type GateOpened struct {
 	Step     string            `json:"step"`
 	Digest   manifest.Digest   `json:"digest"`
 	Manifest manifest.Manifest `json:"manifest"`
+	Opened   time.Time         `json:"opened,omitzero"` // the time of the event; zero: an older program wrote it
 }
 
 // GateVoided: the manifest changed, expired or its run was aborted; its approvals are void.

@@ -69,7 +69,7 @@ func (d *decider) openGate(in *inst) {
 	}
 	text := m.Canonical()
 	digest := manifest.Digest(action.DigestOf(text))
-	d.emit(GateOpened{in.path, digest, m})
+	d.emit(GateOpened{in.path, digest, m, d.now})
 	if !m.Expires.IsZero() {
 		d.emit(TimerSet{"expire/" + in.path, m.Expires})
 	}
@@ -143,7 +143,7 @@ func (d *decider) evaluate(in *inst, st *Step) gate.Verdict {
 		votes = append(votes, v)
 	}
 	v := gate.Evaluate(gate.Question{Rule: rule, Manifest: st.Gate.Digest, Project: d.s.Project, Requester: d.s.Requester,
-		Authors: d.authors(in), Directory: d.directory(), Now: d.now}, votes)
+		Authors: d.authors(in), Directory: d.directory(), Opened: st.Asked(), Now: d.now}, votes)
 	v.Refused = append(v.Refused, left...)
 	if len(d.s.Requesters) > 0 || d.s.Private {
 		for i := range v.Needs {
@@ -152,6 +152,15 @@ func (d *decider) evaluate(in *inst, st *Step) gate.Verdict {
 		}
 	}
 	return v
+}
+
+// Asked is when the open manifest of a gate, which the step must be, was put to people. Where an older program did, which did not
+// note it, it is when the gate began to wait: whatever was linked since then was linked later still.
+func (st *Step) Asked() time.Time {
+	if st.Gate.Opened.IsZero() {
+		return st.Since
+	}
+	return st.Gate.Opened
 }
 
 // keptOut is [State.KeptOut] of the run as it is here.
@@ -262,9 +271,34 @@ func (d *decider) closing(c Closing) *errs.Error {
 	case !c.Clean:
 		d.beginClosing(in, v)
 	default:
-		d.closeGate(in, v, true)
+		switch again, why := c.standing(v); {
+		case why != "":
+			reopen(why, d.now.Add(closingPause))
+		case again:
+			d.beginClosing(in, v)
+		default:
+			d.closeGate(in, v, true)
+		}
 	}
 	return nil
+}
+
+// standing says whether the closing read must be done again, since an account counts of which it was not
+// asked whether it may, or why the gate stays open, since that could not be told.
+func (c Closing) standing(v gate.Verdict) (again bool, why string) {
+	same := func(a, b people.Account) bool { return a.Source == b.Source && a.ID == b.ID }
+	for _, vote := range v.Counted {
+		if !slices.Contains(c.Asks, vote.Account.Source) {
+			continue
+		}
+		for _, u := range c.Unread {
+			if same(u.Account, vote.Account) {
+				return false, fmt.Sprintf("whether account %s still counts cannot be read now: %s", u.Account, u.Why)
+			}
+		}
+		again = again || !slices.ContainsFunc(c.Stood, func(a people.Account) bool { return same(a, vote.Account) })
+	}
+	return again, ""
 }
 
 // closeGate is a gate's end. The versions of the roles that it relied on are part of it.

@@ -116,6 +116,18 @@ type Closing struct {
 	Messages    []string    // that were read again
 	Clean       bool        // no delivery that touches the gate was committed since the read began
 	Unavailable string      // the source that could not be reached, in words; "" when all answered
+
+	// Asks are the sources that say of an account whether it counts. An approval through an account of
+	// one of them counts only if it is in Stood: then the directory knows what was said.
+	Asks   []string
+	Stood  []people.Account
+	Unread []Unread // accounts of which it could not be read
+}
+
+// Unread is an account of which its source could not say whether it counts, and why.
+type Unread struct {
+	Account people.Account
+	Why     string
 }
 
 // TimerFired is a timer whose time has come.

@@ -25,7 +25,7 @@ func GateAsked(p *playbook.Playbook, s *State, w World, path string) (q gate.Que
 		}
 	}
 	return gate.Question{Rule: in.def.Gate.Rule, Manifest: d.at(path).Gate.Digest, Project: s.Project, Requester: s.Requester,
-		Authors: d.authors(in), Directory: d.directory(), Now: d.now}, filled, true
+		Authors: d.authors(in), Directory: d.directory(), Opened: d.at(path).Asked(), Now: d.now}, filled, true
 }
 
 // KeptOut says why the run itself keeps the person from approving under the rule, or "": who asked

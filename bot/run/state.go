@@ -136,6 +136,7 @@ type Gate struct {
 	At       time.Time                     `json:"at,omitzero"`        // when it closed
 	Approved bool                          `json:"approved,omitempty"` // with Verdict: how it closed
 	Read     []string                      `json:"read,omitempty"`     // messages whose reactions are read
+	Opened   time.Time                     `json:"opened,omitzero"`    // when the manifest was put to people; zero: an older program did
 }
 
 // Effect is an effect that is in flight, or done and not forgotten.

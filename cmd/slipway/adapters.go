@@ -90,11 +90,6 @@ func deliverer(e *engine.Engine) func(context.Context, console.Delivery) error {
 	}
 }
 
-// directPlaces are the direct rooms of a person.
-func directPlaces(p people.PersonID) []engine.Place {
-	return []engine.Place{{Source: console.Source, ID: console.DirectRoom(string(p))}}
-}
-
 // directRoom is the direct room of the person whose account this is.
 func (b *bot) directRoom(who string) string {
 	person, ok := b.engine.World().Directory.ByAccount(account(who))
@@ -114,13 +109,14 @@ func (p configured) Project(name string) (engine.Project, bool) {
 	}
 	out := engine.Project{Name: name, Profile: found.Profile, Providers: found.Providers, Triggers: found.Triggers, Starters: found.Starters,
 		Places: []engine.Place{{Source: console.Source, ID: found.Channel}}}
-	out.Places = append(out.Places, p.c.rooms(name)...)
+	out.Places = append(append(out.Places, p.c.rooms(name)...), p.c.slackShows(name)...)
 	told, _ := found.Profile["broadcast"].([]any)
 	for _, channel := range told {
 		if id, ok := channel.(string); ok {
 			out.Tell = append(out.Tell, engine.Place{Source: console.Source, ID: id})
 		}
 	}
+	out.Tell = append(out.Tell, p.c.slackTells(name)...)
 	return out, true
 }
 
@@ -128,6 +124,8 @@ func (p configured) Home(place engine.Place) string {
 	switch {
 	case place.Source == gitlab.Provider:
 		return p.c.homeOf(place)
+	case place.Source == slackSource:
+		return p.c.slackHome(place)
 	case place.Source != console.Source:
 		return ""
 	case console.IsDirect(place.ID) && len(p.c.Projects) == 1:

@@ -31,6 +31,7 @@ type config struct {
 	Persons   []people.Person
 	Grants    []people.Grant
 	Rosters   []roster
+	Groups    []slackGroup
 	Channels  map[string]string // channel → default project
 	Archives  map[string]archiveConfig
 	Projects  map[string]project
@@ -39,6 +40,7 @@ type config struct {
 	Health    healthConfig
 	Webhooks  webhooksConfig
 	GitLab    gitlabConfig
+	Slack     slackConfig
 	Digest    string         // of the file
 	Apt       aptrepo.Looker // who looks at archives as their clients do; nil: the apt of this machine
 }
@@ -104,7 +106,7 @@ func (r rawConfig) valid(dir string) (*config, error) {
 	}
 	c.Group, c.Many = r.Console.Group, r.Console.ManyPeople
 	for _, check := range []func(string, *config) error{
-		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validEvidence, r.validConsole, r.validWebhooks, r.validGitLab, r.validMany, r.validFreezes, r.validBackup, r.validHealth,
+		r.validPeople, r.validRoles, r.validArchives, r.validProjects, r.validChannels, r.validSigning, r.validSMTP, r.validEvidence, r.validConsole, r.validWebhooks, r.validGitLab, r.validSlack, r.validGroups, r.validMany, r.validFreezes, r.validBackup, r.validHealth,
 	} {
 		if err := check(dir, c); err != nil {
 			return nil, err

@@ -93,7 +93,7 @@ func badConfigs(fingerprint string) []badConfig {
 		{name: "settle", old: "settle: 15m", new: "settle: a while"},
 		{name: "settle backwards", old: "settle: 15m", new: "settle: -15m"},
 		{name: "many people with mail", old: "many_people: false", new: "many_people: true"},
-		{name: "many people with a remote", pattern: `(?s)many_people: false.*?\n  host: mail.harbour.example`, new: "many_people: true\ngitlab: {url: https://gitlab.harbour.example, token_file: gitlab-token}\nsmtp:\n  host: 127.0.0.1"},
+		{name: "many people with a remote", pattern: `(?s)many_people: false.*?\n  host: mail.harbour.example`, new: "many_people: true\ngitlab: {url: https://gitlab.harbour.example, token_file: gitlab-token}\nslack: {team: T0123ABCD, app: A0123ABCD, token_file: slack-token, app_token_file: slack-app-token}\nsmtp:\n  host: 127.0.0.1"},
 		{name: "freeze without a calendar", old: "calendar: release", new: "calendar: ''"},
 		{name: "freeze without a reason", old: "why: no pushes over the holidays", new: "why: ''"},
 		{name: "from", old: "from: 2026-12-23T18:00:00Z", new: "from: tomorrow"},

@@ -215,6 +215,8 @@ func (c *config) outside() string {
 		return "a proxy leads to the console"
 	case c.GitLab.on() && !loopbackAddress(c.GitLab.URL):
 		return "GitLab is at " + c.GitLab.URL
+	case c.Slack.on() && !loopbackAddress(c.Slack.URL):
+		return "a workspace of Slack is configured"
 	case c.Webhooks.URL != "" && !loopbackAddress(c.Webhooks.URL):
 		return "webhooks come in at " + c.Webhooks.URL
 	case strings.Contains(c.SMTP.Archive, "://") && !loopbackAddress(c.SMTP.Archive):

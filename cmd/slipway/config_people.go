@@ -47,6 +47,9 @@ func (r rawConfig) validPeople(_ string, c *config) error {
 			if _, err := strconv.Atoi(account); err != nil && source == "gitlab" {
 				return invalid(fmt.Sprintf("people: %s has the account %q", id, text), "an account on GitLab is gitlab:NUMBER; the person's page shows the number")
 			}
+			if source == slackSource && !slackAccount.MatchString(account) {
+				return invalid(fmt.Sprintf("people: %s has the account %q", id, text), "an account on Slack is slack:TEAM/USER, such as slack:T0123ABCD/U0456EFGH; Copy member ID in the person's profile gives the second part")
+			}
 			if other := owner[text]; other == id {
 				return invalid(fmt.Sprintf("people: %s has the account %s twice", id, text), "keep one of them")
 			} else if other != "" {
@@ -75,6 +78,12 @@ func (r rawConfig) validRoles(dir string, c *config) error {
 				return invalid(fmt.Sprintf("roles: %q of %s is no name of a role", role, name), "use lower-case letters, digits, dots, _ and -")
 			}
 			raw := r.Roles[name][role]
+			if raw.SlackGroup != "" {
+				if err := raw.validGroup(name, role, c); err != nil {
+					return err
+				}
+				continue
+			}
 			if raw.Roster != "" {
 				if len(raw.Persons) > 0 {
 					return invalid(fmt.Sprintf("roles: %s of %s has both persons and a roster", role, name), "keep one of them")
@@ -205,12 +214,12 @@ func (p configured) People(context.Context) ([]people.Person, []people.Grant, er
 func (p configured) Again(_ context.Context, project, role string) ([]people.Grant, error) {
 	var out []people.Grant
 	for _, g := range p.c.Grants {
-		if g.Role == role && (g.Project == project || g.Project == "*") {
+		if g.Role == role && g.Project == project {
 			out = append(out, g)
 		}
 	}
 	for _, r := range p.c.Rosters {
-		if r.Role == role && (r.Project == project || r.Project == "*") {
+		if r.Role == role && r.Project == project {
 			more, err := r.read(p.c)
 			if err != nil {
 				return nil, err

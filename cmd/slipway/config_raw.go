@@ -20,6 +20,7 @@ type rawConfig struct {
 	Health    rawHealth             `yaml:"health"`
 	Webhooks  rawWebhooks           `yaml:"webhooks"`
 	GitLab    rawGitLab             `yaml:"gitlab"`
+	Slack     rawSlack              `yaml:"slack"`
 }
 
 // rawRoles are the roles of one project. A role is a list of persons, or a roster file that is
@@ -29,6 +30,8 @@ type rawRoles map[string]rawRole
 type rawRole struct {
 	Persons []string `yaml:"persons"`
 	Roster  string   `yaml:"roster"` // file with one person id a line
+
+	SlackGroup string `yaml:"slack_group"` // S0123ABCD: a user group of Slack, read as a roster is
 }
 
 type rawConsole struct {
@@ -94,6 +97,7 @@ type rawProject struct {
 	Triggers    []string          `yaml:"triggers"`     // playbooks that start by themselves, by their trigger
 	Forge       rawForge          `yaml:",inline"`
 	GitLab      rawProjectGitLab  `yaml:"gitlab"` // its numbers and rooms on GitLab
+	Slack       rawProjectSlack   `yaml:"slack"`  // its channels on Slack
 }
 
 // rawBuild says how the packages of a project are built.

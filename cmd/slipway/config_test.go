@@ -43,7 +43,8 @@ func exampleFolder(t *testing.T) (text, fingerprint string) {
 	t.Chdir(dir)
 	for name, content := range map[string]string{
 		"vault-token": "k2J9x0Qp7Zr4Wm8Ty1Lc\n", "smtp-password": "open sesame\n", "oidc-secret": "open sesame too\n", "gitlab-token": "glpat-4f6c1f2a9d3b8e7c5a10\n",
-		"hook-token": hookToken + "\n", "hook-signing": hookSigning + "\n", "weak-signing": "whsec_MDEyMw==\n", "maintainers": "# who maintains\nben\nchen # since 2024\nhana\n",
+		"hook-token": hookToken + "\n", "slack-token": slackToken + "\n", "slack-signing": slackSigning + "\n", "slack-app-token": slackAppToken + "\n", "slack-user-token": "xoxp" + slackToken[4:] + "\n",
+		"signing-next": slackNext + "\n", "signing-dashed": "8f742231-b10e-8888-abcd-99yyyzzz85a5\n", "hook-signing": hookSigning + "\n", "weak-signing": "whsec_MDEyMw==\n", "maintainers": "# who maintains\nben\nchen # since 2024\nhana\n",
 		"release-key.asc": string(public), "other-key.asc": string(other), "empty": "\n", "short": "k2J9x0Qp\n", "known": "changemechangemechangeme\n",
 		"two-lines": "k2J9x0Qp7Zr4Wm8Ty1Lc\nk2J9x0Qp7Zr4Wm8Ty1Lc\n", "no-key": "this is no key\n", "strangers": "ben\n\nchn\n",
 		"large": strings.Repeat("x", maxConfig+1),
@@ -78,6 +79,9 @@ func TestTheExampleConfigurationIsValid(t *testing.T) {
 	if h := c.GitLab.Hooks; len(h) != 1 || c.address(h[0]) != "https://hooks.harbour.example/hooks/gitlab/harbour" || h[0].ID != 4711 || len(c.rooms("harbour")) != 1 {
 		t.Errorf("GitLab is %+v with rooms %v", h, c.rooms("harbour"))
 	}
+	if s := c.Slack; s.Team != "T0123ABCD" || len(s.Signing) != 1 || s.AppToken == "" || s.Every != time.Minute || len(s.Projects["harbour"].shows()) != 2 || s.Projects["harbour"].Tell[0] != "C0789IJKL" {
+		t.Errorf("Slack is %s %s, with %v", s.Team, s.App, s.Projects)
+	}
 	if len(c.Rosters) != 1 || len(c.Persons) != 4 || len(c.Freezes) != 1 || c.Many || c.SMTP.Password != "open sesame" {
 		t.Errorf("got %d rosters, %d persons, %d freezes, many %v", len(c.Rosters), len(c.Persons), len(c.Freezes), c.Many)
 	}
@@ -107,7 +111,7 @@ func TestBadConfigurations(t *testing.T) {
 	}
 	text, fingerprint := exampleFolder(t)
 	var out bytes.Buffer
-	for _, c := range slices.Concat(badConfigs(fingerprint), badArchives(fingerprint), badConsoles(), badGitLabs()) {
+	for _, c := range slices.Concat(badConfigs(fingerprint), badArchives(fingerprint), badConsoles(), badGitLabs(), badSlacks(), badGroups()) {
 		bad := c.whole
 		switch {
 		case c.pattern != "":
@@ -128,7 +132,7 @@ func TestBadConfigurations(t *testing.T) {
 		}
 		said := strings.ReplaceAll(errs.Text(err), fingerprint, "FINGERPRINT")
 		said = strings.NewReplacer(fingerprint[24:], "PART", fingerprint[1:], "REST").Replace(said)
-		for _, secret := range []string{"k2J9x0Qp", "sesame", "changemechangeme", hookToken, hookSigning[6:], "glpat-"} {
+		for _, secret := range []string{"k2J9x0Qp", "sesame", "changemechangeme", hookToken, hookSigning[6:], "glpat-", slackToken, slackToken[5:], slackSigning, slackAppToken[5:]} {
 			if strings.Contains(said, secret) {
 				t.Errorf("%s: the message holds a secret", c.name)
 			}

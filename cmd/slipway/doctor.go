@@ -62,7 +62,7 @@ func ailments() []ailment {
 		{"signer.none", ill, "a signer is configured", noSigner},
 		{"smtp.unreachable", ill, "the mail server answers", smtpServer},
 	}
-	return slices.Concat(all, evidenceAilments(), machineAilments(), archiveAilments(), gitlabAilments())
+	return slices.Concat(all, evidenceAilments(), machineAilments(), archiveAilments(), gitlabAilments(), slackAilments())
 }
 
 func stateFolder(_ context.Context, p *patient) []symptom {
@@ -140,7 +140,7 @@ func emptyRoles(ctx context.Context, p *patient) (out []symptom) {
 			}
 			for _, step := range book.Steps {
 				for _, role := range rolesOf(step) {
-					if !filled[role] && len(dir.Members(project, role, time.Now())) == 0 {
+					if !filled[role] && !p.conf.grouped(project, role) && len(dir.Members(project, role, time.Now())) == 0 {
 						filled[role] = true // said once
 						out = append(out, symptom{fmt.Sprintf("nobody is %s of %s, and the step %s of %s needs one", role, project, step.Path, name),
 							fmt.Sprintf("add %s to roles: %s:", role, project)})

@@ -73,6 +73,7 @@ func codeDocs() map[string]codeDoc {
 		"archive.full":            {"The disk of an archive has less than 1 GB left.", "Make room, or lower snapshots: and keep: of its suites.", now, quick},
 	}
 	maps.Copy(docs, gitlabDocs())
+	maps.Copy(docs, slackDocs())
 	return docs
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"slipway/bot/card"
@@ -34,7 +35,7 @@ func liveAilments() []ailment {
 		{"heads.waiting", warning, "no head of a log waits for the log key", waitingHeads},
 		{"gate.absent", warning, "every open gate can pass with those who are there", absentGates},
 		{"backup.failed", ill, "the last backup was made", failedBackup},
-	}, liveGitLabAilments()...)
+	}, slices.Concat(liveGitLabAilments(), liveSlackAilments())...)
 }
 
 func stoppedEngine(_ context.Context, p *patient) []symptom {

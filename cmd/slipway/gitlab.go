@@ -200,7 +200,7 @@ func (gitlabDecoder) Secrets() []string {
 
 // listenHooks opens the port of the webhooks; nil when there are none.
 func (b *bot) listenHooks() (net.Listener, error) {
-	if b.forge.hooks == nil {
+	if b.forge.hooks == nil && (b.slack == nil || b.slack.hooks == nil) {
 		return nil, nil
 	}
 	return listenAt("webhooks", b.conf.Webhooks.Listen, "choose another port in webhooks: listen")
@@ -216,7 +216,12 @@ const (
 // serveHooks answers webhooks on l until ctx ends.
 func (b *bot) serveHooks(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
-	mux.Handle(hook.Path, b.forge.hooks)
+	if b.forge.hooks != nil {
+		mux.Handle(hook.Path, b.forge.hooks)
+	}
+	if b.slack != nil && b.slack.hooks != nil {
+		mux.Handle(slackPath, b.slack.hooks)
+	}
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: hookHeaderTime, ReadTimeout: hookTime, WriteTimeout: 2 * hookTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug)}
 	few := newFewConns(l, maxHookConns, maxHookConns, nil)

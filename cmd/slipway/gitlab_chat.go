@@ -178,6 +178,9 @@ func (b *bot) posters() map[string]engine.Poster {
 	if b.forge.chat != nil {
 		all[notes.Source] = notesPoster{b.forge.chat.poster}
 	}
+	if b.slack != nil {
+		all[slackSource] = slackPoster{b.slack.chat.poster, b.log}
+	}
 	return all
 }
 
@@ -186,6 +189,9 @@ func (b *bot) pasts() map[string]engine.Past {
 	all := map[string]engine.Past{console.Source: roomPast{b.room}}
 	if b.forge.chat != nil {
 		all[notes.Source] = notesPast{b.forge.chat.past}
+	}
+	if b.slack != nil {
+		all[slackSource] = slackPast{b.slack.chat.past}
 	}
 	return all
 }

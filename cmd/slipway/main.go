@@ -49,6 +49,7 @@ type cli struct {
 	Check    checkCmd    `cmd:"" help:"Check the configuration; nothing is started or changed."`
 	Doctor   doctorCmd   `cmd:"" help:"Check the configuration and what it needs around it, and say what to mend."`
 	Hooks    hooksCmd    `cmd:"" help:"Make, test and check the webhooks on GitLab."`
+	Manifest manifestCmd `cmd:"" help:"Print what an app of a chat is made from."`
 	Fsck     fsckCmd     `cmd:"" help:"Check what is on disk; the bot must be stopped."`
 	Backup   backupCmd   `cmd:"" help:"Back up everything that the bot knows, while it works; check a backup."`
 	Restore  restoreCmd  `cmd:"" help:"Lay a backup out as a new state folder, on this machine or another."`

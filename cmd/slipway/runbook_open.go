@@ -59,7 +59,7 @@ func openReader(ctx context.Context, conf *config) (_ *reader, err error) {
 		kept = noBodies{}
 	}
 	b.engine, err = engine.New(ctx, engine.Config{Store: b.db, Blobs: kept, Actions: set, Playbooks: books, Projects: configured{conf},
-		Clock: systemClock{}, IDs: newID, Zone: time.LoadLocation, People: configured{conf}})
+		Clock: systemClock{}, IDs: newID, Zone: time.LoadLocation, People: staff{configured: configured{conf}}})
 	if err != nil {
 		return nil, err
 	}

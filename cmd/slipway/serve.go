@@ -88,12 +88,15 @@ func (b *bot) serve(ctx context.Context, ready func()) error {
 		work("the webhooks", func(ctx context.Context) error { return b.serveHooks(ctx, hooks) })
 	}
 	work("the account on GitLab", func(ctx context.Context) error { return b.learnAccount(ctx, systemClock{}, b.log) })
+	work("the account on Slack", func(ctx context.Context) error { return b.learnSlack(ctx, systemClock{}) })
 	work("the engine", b.engine.Run)
 	work("the checks", func(ctx context.Context) error { return b.health.watch(ctx, systemClock{}) })
 	work("maintenance", func(ctx context.Context) error { return maintain(ctx, systemClock{}, b.engine, b.blobs, b.log) })
 	work("backups", func(ctx context.Context) error { return b.backups.everyNow(ctx, systemClock{}, b.log) })
 	work("what was missed", b.readBack)
 	work("the comments on GitLab", func(ctx context.Context) error { return b.listenAgain(ctx, systemClock{}) })
+	work("Slack's Socket Mode", b.serveSlackSocket)
+	work("the messages on Slack", func(ctx context.Context) error { return b.listenSlack(ctx, systemClock{}) })
 	work("the store", func(ctx context.Context) error {
 		select {
 		case err := <-b.db.Fatal():

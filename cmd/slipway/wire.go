@@ -56,6 +56,7 @@ type bot struct {
 	door   http.Handler // of the signers; nil without any
 	web    webConsole   // of browsers and programs
 	forge  forgeSide    // of GitLab
+	slack  *slackSide   // nil: no workspace is configured
 	began  string       // id of this process, in the ids of hints
 
 	backups *backups
@@ -85,7 +86,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	if b.forge.client, err = gitlabClient(conf); err != nil {
 		return nil, err
 	}
-	if err := b.openChat(); err != nil {
+	if err := errors.Join(b.openChat(), b.openSlack()); err != nil {
 		return nil, err
 	}
 	tag, releases := signing.NewTag(pinned{conf}, time.Now), signing.NewRelease(pinned{conf}, time.Now)
@@ -115,15 +116,17 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 		Clock: systemClock{}, IDs: newID, Zone: time.LoadLocation, Log: log, Point: point,
 		Parser:   chatParser{talk.Parser{Table: b.table, Families: families, Addresses: addresses(), Names: known.names}, b.forge.username},
 		Answers:  answers,
-		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}, ciSource: ciDecoder{}, hook.Source: b.gitlabDecoder()},
-		People:   configured{conf},
+		Decoders: map[string]engine.Decoder{console.Source: consoleDecoder{}, ciSource: ciDecoder{}, hook.Source: b.gitlabDecoder(), slackSource: slackDecoder{b}},
+		People:   b.staff(),
 		Posters:  b.posters(),
 		Cards:    talk.Cards{Link: conf.Web.RunLink},
 		Link:     conf.Web.RunLink,
-		Direct:   directPlaces,
+		Direct:   b.directPlaces,
 		Tell:     b.telling(),
 		LogKey:   logKey(conf),
 		Past:     b.pasts(),
+
+		Linking: b.linking(), Standings: b.standings(),
 		Jobs: map[string]engine.JobKind{
 			signing.TagJob:     {Prepare: tag.Prepare, Finish: tag.Finish},
 			signing.ReleaseJob: {Prepare: releases.Prepare, Finish: releases.Finish},
@@ -137,7 +140,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 	if b.health, err = newHealth(b); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(b.openHooks(), b.openConsole()); err != nil {
+	if err := errors.Join(b.openHooks(), b.openSlackDoors(), b.openConsole()); err != nil {
 		return nil, err
 	}
 	return b, b.openDoor()

@@ -2,7 +2,7 @@ package grammar
 
 // Standard is the table of all commands: those of every family and those that belong to none.
 func Standard(families ...Family) (*Table, error) {
-	entries := append(append(general(), subscriptions()...), absences()...)
+	entries := append(append(append(general(), subscriptions()...), absences()...), links()...)
 	for _, f := range families {
 		entries = append(entries, f.Entries()...)
 	}

@@ -54,6 +54,9 @@ func (a *Answers) Answer(ctx context.Context, s engine.Spoken, other any, once e
 	if text, handled, err := a.absence(ctx, s, c, once); handled {
 		return text, err
 	}
+	if text, handled, err := a.linking(ctx, s, c, once); handled {
+		return text, err
+	}
 	switch c.Path {
 	case "help":
 		return a.Table.Help(strings.Join(c.Rest, " ")), nil

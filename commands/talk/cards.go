@@ -42,7 +42,7 @@ func (l Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card
 		if a.Say != "" && a.Kind != "gate" { // a gate has a message of its own
 			what += "; say: " + a.Say
 		}
-		awaited = append(awaited, card.Awaited{Who: whom(a, w), What: what})
+		awaited = append(awaited, card.Awaited{Who: whom(a, w), What: what, Form: formOf(s, a)})
 		c.Mentions = append(c.Mentions, mentioned(a.Persons, w)...)
 	}
 	if s.Private {
@@ -57,6 +57,17 @@ func (l Cards) Render(p *playbook.Playbook, s *run.State, w run.World) card.Card
 		}
 	}
 	return c
+}
+
+// formOf names the form by which a question is answered, nil where there is none.
+func formOf(s *run.State, a run.Awaited) *card.Form {
+	switch a.Kind {
+	case "ask", "collect":
+		return &card.Form{Text: clip("Answer "+a.Step, 60), Run: s.ID, Step: a.Step, Action: "answer"}
+	case "by_hand":
+		return &card.Form{Text: clip(a.Step+" is done", 60), Run: s.ID, Step: a.Step, Action: "done"}
+	}
+	return nil
 }
 
 // private says who sees the run, and how its gates are answered without a message to react to.

@@ -111,7 +111,7 @@ func (a *Answers) whoami(s engine.Spoken) string {
 			text += fmt.Sprintf("\n%s: %s", project, strings.Join(roles, ", "))
 		}
 	}
-	return text
+	return text + "\naccounts: " + accountsOf(p)
 }
 
 // roles are those that a person has in a project, of those that anybody has.
@@ -136,6 +136,9 @@ func (a *Answers) people(dir people.Directory, only string, now time.Time) strin
 			if roles := a.roles(dir, project, p.ID, now); len(roles) > 0 {
 				fmt.Fprintf(&b, "; %s: %s", project, strings.Join(roles, ", "))
 			}
+		}
+		if accounts := accountsOf(p); accounts != "" {
+			b.WriteString("; accounts: " + accounts)
 		}
 		b.WriteString("\n")
 	}

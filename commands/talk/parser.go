@@ -60,7 +60,7 @@ func (p Parser) command(c grammar.Command, s engine.Spoken) engine.Asked {
 	if in := input(c, subject); in != nil {
 		return engine.Asked{Run: runName(c), Input: in}
 	}
-	return engine.Asked{Other: Question{c}}
+	return engine.Asked{Other: Question{c}, Stranger: aboutLinks(c.Path)}
 }
 
 func (p Parser) family(name string) (grammar.Family, bool) {

@@ -200,7 +200,10 @@ func contracts(t *testing.T) (out []action.Bound, list []action.Contract) {
 	return out, list
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { t.Helper(); return newWorldWith(t, func(*engine.Config) {}) }
+
+// newWorldWith is a world whose engine is made a little otherwise.
+func newWorldWith(t *testing.T, change func(*engine.Config)) *world {
 	t.Helper()
 	w := &world{t: t, room: &room{}, clock: &clock{time.Date(2019, 1, 10, 12, 0, 0, 0, time.UTC)}, books: shelf{}}
 	bounds, list := contracts(t)
@@ -220,11 +223,12 @@ func newWorld(t *testing.T) *world {
 	}
 	answers := &talk.Answers{Table: w.table, Projects: projects{}, Shelf: w.books, Books: []string{"release"}, Families: families}
 	ids := 0
-	w.e, err = engine.New(context.Background(), engine.Config{Store: statetest.NewMemory(engine.LargeSpaces()...), Blobs: &statetest.MemoryBlobs{}, Actions: set,
+	c := engine.Config{Store: statetest.NewMemory(engine.LargeSpaces()...), Blobs: &statetest.MemoryBlobs{}, Actions: set,
 		Playbooks: w.books, Projects: projects{}, Clock: w.clock, IDs: func() string { ids++; return fmt.Sprintf("id%04d", ids) },
 		Parser: talk.Parser{Table: w.table, Families: families}, Answers: answers, Decoders: map[string]engine.Decoder{"chat": decoder{}}, People: staff{},
-		Posters: map[string]engine.Poster{"chat": w.room}, Cards: talk.Cards{}})
-	if err != nil {
+		Posters: map[string]engine.Poster{"chat": w.room}, Cards: talk.Cards{}}
+	change(&c)
+	if w.e, err = engine.New(context.Background(), c); err != nil {
 		t.Fatal(err)
 	}
 	answers.Engine = w.e

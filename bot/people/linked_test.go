@@ -1,0 +1,134 @@
+package people
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"slipway/bot/errs"
+)
+
+func TestCodesAreReadAsTheyWereShown(t *testing.T) {
+	random := make([]byte, 256)
+	for i := range random {
+		random[i] = byte(i)
+	}
+	seen := map[rune]int{}
+	for i := range 30 {
+		code, ok := Code(append(random[i*8%248:], random...))
+		if !ok || len(code) != 9 || code[4] != '-' {
+			t.Fatalf("%q", code)
+		}
+		for _, typed := range []string{code, strings.ToLower(code), strings.ReplaceAll(code, "-", ""), " " + code + " "} {
+			if got, ok := ReadCode(typed); !ok || got != code {
+				t.Errorf("%q reads as %q", typed, got)
+			}
+		}
+		for _, r := range code {
+			seen[r]++
+		}
+	}
+	if len(seen) < 30 || seen['0']+seen['O']+seen['1']+seen['I']+seen['L']+seen['U'] > 0 {
+		t.Errorf("letters: %v", seen)
+	}
+	if _, ok := Code(bytes.Repeat([]byte{255}, 64)); ok {
+		t.Error("letters are not equally likely")
+	}
+	if _, ok := Code([]byte{1, 2, 3}); ok {
+		t.Error("a short code")
+	}
+	for _, typed := range []string{"", "slack", "K7QM-X2P", "K7QM-X2PDD", "K7QM-X2P0", "K7QM-X2PÖ", "K7QM X2PD", strings.Repeat("A", 1000)} {
+		if got, ok := ReadCode(typed); ok {
+			t.Errorf("%q is the code %q", typed, got)
+		}
+	}
+}
+
+func FuzzReadCode(f *testing.F) {
+	f.Add("K7QM-X2PD")
+	f.Add("k7qmx2pd")
+	f.Add("slack:T1/U1")
+	f.Fuzz(func(t *testing.T, typed string) {
+		code, ok := ReadCode(typed)
+		if again, yes := ReadCode(code); ok && (!yes || again != code) {
+			t.Errorf("%q reads as %q, which reads as %q", typed, code, again)
+		}
+	})
+}
+
+func TestWhoIsOfferedALink(t *testing.T) {
+	d := town()
+	for _, c := range []struct {
+		by, person PersonID
+		kind       errs.Kind
+	}{
+		{"maria", "maria", errs.Other}, {"root", "new", errs.Other}, {"root", "maria", errs.Denied}, {"", "maria", errs.Denied},
+		{"bo", "new", errs.Denied}, {"root", "gone", errs.Invalid}, {"root", "ci", errs.Invalid}, {"root", "nobody", errs.NotFound},
+	} {
+		o, err := OfferLink(d, c.by, c.person, "slack", noon)
+		if c.kind == errs.Other && (err != nil || o.By != c.by) || c.kind != errs.Other && !errs.Is(err, c.kind) {
+			t.Errorf("%s for %s: %v", c.by, c.person, err)
+		}
+	}
+	o, _ := OfferLink(d, "maria", "maria", "slack", noon)
+	a := Account{Source: "slack", ID: "phone"}
+	if l, err := o.Typed(d, a, noon.Add(CodeLife-1)); err != nil || l.Person != "maria" || l.Account != a {
+		t.Errorf("%+v %v", l, err)
+	}
+	for kind, err := range map[errs.Kind]error{
+		errs.Gone:    second(o.Typed(d, a, noon.Add(CodeLife))),
+		errs.Invalid: second(o.Typed(d, Account{Source: "discord", ID: "1"}, noon)),
+		errs.Exists:  second(o.Typed(d, Account{Source: "slack", ID: "bo"}, noon)),
+	} {
+		if !errs.Is(err, kind) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func second(_ Link, err error) error { return err }
+
+func TestTriesAreForgotten(t *testing.T) {
+	var tries Tries
+	for i := range MaxTries {
+		if _, spent := tries.Spent(noon); spent {
+			t.Fatalf("after %d", i)
+		}
+		tries = tries.Again(noon.Add(time.Duration(i) * time.Minute))
+	}
+	if until, spent := tries.Spent(noon.Add(TriesLife - 1)); !spent || !until.Equal(noon.Add(TriesLife)) {
+		t.Errorf("%v %v", until, spent)
+	}
+	if _, spent := tries.Spent(noon.Add(TriesLife)); spent || tries.Again(noon.Add(TriesLife)).N != 1 {
+		t.Error("they are never forgotten")
+	}
+}
+
+func TestRolesOfLinkedAccounts(t *testing.T) {
+	a := Account{Source: "slack", ID: "phone", Handle: "@phone"}
+	maria := Person{ID: "maria", Accounts: []Account{{Source: "console", ID: "maria"}}}
+	linked := maria.WithLink(a, noon)
+	if len(maria.Accounts) != 1 || maria.Linked != nil || !linked.LinkedAt(Account{Source: "slack", ID: "phone"}).Equal(noon) || !linked.LinkedAt(maria.Accounts[0]).IsZero() {
+		t.Fatalf("%+v", linked)
+	}
+	d := NewDirectory([]Person{linked}, []Grant{{ID: "g", Person: "maria", Role: "maintainer", Project: "lava", Account: a, Linked: noon}}, nil, nil)
+	linked.Linked["slack:phone"] = time.Time{} // it keeps nothing of its arguments
+	for at, want := range map[time.Time]bool{noon.Add(time.Second): true, noon: false, noon.Add(-time.Second): false} {
+		asked := d.AskedAt(at)
+		_, has := asked.Has("lava", "maintainer", "maria", noon)
+		_, late := asked.TooLate("lava", "maintainer", "maria", noon)
+		if has != want || late == want || (len(asked.Members("lava", "maintainer", noon)) == 1) != want {
+			t.Errorf("asked at %s: %v %v", at, has, late)
+		}
+	}
+	if _, ok := d.Has("lava", "maintainer", "maria", noon); !ok {
+		t.Error("the role is not held now")
+	}
+	if p, _ := d.Person("maria"); p.LinkedAt(a).IsZero() {
+		t.Error("the directory changed with its argument")
+	}
+	if (Directory{}).WithBarred([]Barred{{a, "x"}}).Barred(a) != "" || d.WithBarred([]Barred{{a, "x"}}).Barred(Account{Source: "slack", ID: "phone"}) != "x" {
+		t.Error("barred")
+	}
+}

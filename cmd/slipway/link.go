@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+
+	"slipway/bot/engine"
+	"slipway/bot/people"
+	"slipway/integrations/slack"
+)
+
+// staff is who there is, with the roles that are user groups of Slack.
+func (b *bot) staff() staff {
+	s := staff{configured: configured{b.conf}}
+	if b.slack != nil {
+		s.groups = b.slack.client
+	}
+	return s
+}
+
+// linking is how people link accounts of theirs: by a code that they type to the bot alone. Nobody is
+// alone with it on GitLab.
+func (b *bot) linking() engine.Linking {
+	l := engine.Linking{Random: func() []byte {
+		random := make([]byte, 64)
+		_, _ = rand.Read(random) // crypto/rand documents that it never fails
+		return random
+	}}
+	if b.slack != nil {
+		l.Sources = []string{slackSource}
+	}
+	return l
+}
+
+// standings say whether an account still counts.
+func (b *bot) standings() map[string]engine.Standing {
+	if b.slack == nil {
+		return nil
+	}
+	return map[string]engine.Standing{slackSource: slackStanding{b.slack.client}}
+}
+
+// slackStanding says it of Slack's accounts.
+type slackStanding struct{ client *slack.Client }
+
+func (s slackStanding) Standing(ctx context.Context, a people.Account) (bool, string, error) {
+	return s.client.Standing(ctx, a.ID)
+}
