@@ -167,7 +167,7 @@ func BlobsOf(ctx context.Context, store Store, blobs Blobs, live func(digest str
 		err := store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
 			eachDigest(k, live)
 			eachDigest(string(value), live)
-			if len(value) > 0 && value[0] == '@' {
+			if len(value) > 0 && value[0] == '@' && space != spBodies {
 				moved = append(moved, string(value[1:]))
 			} else if space == spJobs {
 				inputs = append(inputs, shelved(value)...)
