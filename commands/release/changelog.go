@@ -250,7 +250,7 @@ func Prepend(changelog string, e Entry) (string, error) {
 		switch c := v.Compare(w); {
 		case c == 0:
 			return "", errs.E("release.changelog", errs.Exists, fmt.Errorf("the changelog has an entry for %s already", last.Version)).
-				Hint("Take that entry out, or choose another version")
+				Hint("Take that entry out, which is not of this run: revert its commit on the branch, and say retry --from state; or choose another version")
 		case c < 0:
 			return "", errs.E("release.changelog", errs.Invalid, fmt.Errorf("%s sorts below %s, the newest entry of the changelog", e.Version, last.Version)).
 				Hint("Choose a version above %s", last.Version)
