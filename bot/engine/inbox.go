@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"slipway/bot/errs"
 	"slipway/bot/jsonout"
 	"slipway/bot/people"
 )
@@ -141,4 +144,42 @@ func (i *inbox) recall(seq string) (fresh, bool) {
 		i.weight -= len(f.body)
 	}
 	return f, ok
+}
+
+// fsckInbox compares the deliveries with the bodies that are kept beside them, both ways.
+func (e *Engine) fsckInbox(ctx context.Context, problem func(string)) error {
+	sizes := map[string]int{}
+	err := e.cfg.Store.Scan(ctx, spInbox, "", "", false, func(seq string, value []byte) bool {
+		body, err := e.unpack(ctx, value)
+		var r inboxRecord
+		if err == nil {
+			err = decode("inbox/"+seq, body, &r)
+		}
+		if err != nil {
+			problem(fmt.Sprintf("the delivery %s does not read back: %s", plainSeq(seq), errs.Text(err)))
+			r.Size = -1 // its body is not judged
+		}
+		if r.Size != 0 {
+			sizes[seq] = r.Size
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	err = e.cfg.Store.Scan(ctx, spBodies, "", "", false, func(seq string, value []byte) bool {
+		if size, ok := sizes[seq]; !ok {
+			problem(fmt.Sprintf("the body %s belongs to no delivery", plainSeq(seq)))
+		} else if size >= 0 && size != len(value) {
+			problem(fmt.Sprintf("the body of delivery %s has %d bytes, and %d came", plainSeq(seq), len(value), size))
+		}
+		delete(sizes, seq)
+		return true
+	})
+	for _, seq := range slices.Sorted(maps.Keys(sizes)) {
+		if sizes[seq] > 0 {
+			problem(fmt.Sprintf("the body of delivery %s is not there", plainSeq(seq)))
+		}
+	}
+	return err
 }

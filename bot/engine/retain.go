@@ -42,6 +42,7 @@ func (e *Engine) SweepEnded(ctx context.Context) (int, error) {
 		{spGates, func(k string, _ []byte) (string, bool) { return splitID(k)[1], true }},
 		{spAwaits, func(k string, _ []byte) (string, bool) { return splitID(k)[2], true }},
 		{spCalls, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }},
+		{spStale, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }}, // of a place that is configured no more
 		{spAsked, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }},
 		{spOffers, func(k string, _ []byte) (string, bool) { return splitID(k)[len(splitID(k))-3], true }},
 	} {

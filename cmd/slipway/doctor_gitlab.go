@@ -367,8 +367,8 @@ func refusals(h gitlabHook, s hook.Standing) []symptom {
 	if s.Unproven == 0 {
 		return nil
 	}
-	return []symptom{{fmt.Sprintf("the hook %s refused %s since %s: %s", h.Name, counted(s.Unproven, "delivery", "deliveries"), card.Moment(s.From), s.Why),
-		"slipway hooks install " + h.Project + " gives GitLab the secret of the configuration"}}
+	return []symptom{{fmt.Sprintf("the hook %s refused %s since %s: %s", h.Name, counted(s.Unproven, "delivery", "deliveries"), card.Moment(s.From), s.Doubt),
+		"slipway hooks install " + h.Project + " gives GitLab the secret of the configuration; of timestamps, set the clock of this machine"}}
 }
 
 func silentHooks(ctx context.Context, p *patient) (out []symptom) {

@@ -220,10 +220,13 @@ const (
 func (b *bot) serveHooks(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle(hook.Path, b.forge.hooks)
-	var under sync.WaitGroup
+	var under sync.RWMutex // read by those who are under way
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		under.Add(1)
-		defer under.Done()
+		if !under.TryRLock() { // the bot has stopped
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		defer under.RUnlock()
 		mux.ServeHTTP(w, r)
 	}), ReadHeaderTimeout: hookHeaderTime, ReadTimeout: hookTime, WriteTimeout: 2 * hookTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug)}
@@ -250,7 +253,7 @@ func (b *bot) serveHooks(ctx context.Context, l net.Listener) error {
 		<-ended
 		err = nil
 	}
-	under.Wait() // the store is closed after this
+	under.Lock() // for good: the store is closed after this
 	return err
 }
 

@@ -175,6 +175,13 @@ func TestAHookOfAnotherBot(t *testing.T) {
 		t.Errorf("%v\n%s", err, told)
 	}
 	w.lab.SetHook(w.lab.Hooks(w.project)[1].ID, func(h *gitlab.Hook) { h.URL = "https://old.harbour.example/hooks/gitlab/harbour" })
+	if told, err = w.install("harbour", setup.TakeOver); !errs.Is(err, errs.Failed) {
+		t.Errorf("which of two hooks is this bot's was guessed: %v", err)
+	}
+	wantSaid(t, told, "1 more of the same path or name", "--beside")
+	if all := w.lab.Hooks(w.project); all[0].URL != there || all[0].Token != secret {
+		t.Fatalf("taken over: %+v", all)
+	}
 	w.lab.SetHook(id, func(h *gitlab.Hook) { h.URL = "https://ci.harbour.example/" })
 	w.ahead.Add(int64(2 * time.Minute)) // GitLab tests hooks five times a minute
 	told, err = w.install("harbour", setup.TakeOver)

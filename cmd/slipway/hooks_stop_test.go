@@ -36,12 +36,14 @@ func TestADeliveryThatIsUnderWayWhenTheBotStops(t *testing.T) {
 	}
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); stop() }()
-	for { // the bot takes nothing new any more
-		other, err := net.Dial("tcp", at)
-		if err != nil {
-			break
+	for refused := false; !refused; { // the bot takes nothing new any more
+		if t.Context().Err() != nil {
+			t.Fatal("it still listens")
 		}
-		_ = other.Close()
+		other, err := net.Dial("tcp", at)
+		if refused = err != nil; !refused {
+			_ = other.Close()
+		}
 	}
 	if _, err := c.Write(body); err != nil {
 		t.Fatal(err)

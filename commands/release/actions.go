@@ -215,12 +215,26 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 
 // afterOurs is what follows the newest entry of a changelog, if that is the one that this release wrote
 // before: it has the version, the maintainer and, to the second, the time that e will have. A branch has
-// it when it was pushed and its pipeline failed; with what mended that, the entry is written anew. Of
-// any other changelog it is all of it.
+// it when it was pushed and its pipeline failed; with what mended that, the entry is written anew. One
+// with a line that e has not was changed by hand. Of any other changelog it is all of it.
 func afterOurs(changelog string, e Entry) (older string, ours bool) {
 	last, rest, err := ParseEntry(changelog)
 	if err != nil || last.Version != e.Version || last.Name != e.Name || last.Mail != e.Mail || last.Date.Unix() != e.Date.Unix() {
 		return changelog, false
+	}
+	text, err := e.Render()
+	if err != nil {
+		return changelog, false
+	}
+	written, _, err := ParseEntry(text)
+	if err != nil {
+		return changelog, false
+	}
+	lines := written.lines()
+	for line := range last.lines() {
+		if !lines[line] {
+			return changelog, false
+		}
 	}
 	return strings.TrimLeft(rest, "\n"), true
 }

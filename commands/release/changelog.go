@@ -28,6 +28,17 @@ type Entry struct {
 	Wide         bool      // lines stand as they are, however long, and a blank line before each heading, as gbp dch leaves them
 }
 
+// lines are the lines of e's items, without the spaces around them.
+func (e Entry) lines() map[string]bool {
+	all := map[string]bool{}
+	for _, item := range e.Items {
+		for _, line := range append([]string{item.Text}, item.Lines...) {
+			all[strings.TrimSpace(line)] = true
+		}
+	}
+	return all
+}
+
 // Item is one point of an entry with the lines under it.
 type Item struct {
 	Text  string

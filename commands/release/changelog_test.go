@@ -289,6 +289,9 @@ func TestAnEntryThatTheReleasePushedBefore(t *testing.T) {
 		"another time":       func(in *ChangelogIn) { in.Date = "2019-01-24T11:43:28Z" },
 		"another maintainer": func(in *ChangelogIn) { in.By = "Somebody Else <release@example.org>" },
 		"another address":    func(in *ChangelogIn) { in.By = "Release Team <else@example.org>" },
+		"a line by hand": func(in *ChangelogIn) {
+			in.Before = strings.Replace(in.Before, "Mend the scheduler", "Mend the berth", 1)
+		},
 	} {
 		other := again
 		change(&other)

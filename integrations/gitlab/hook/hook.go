@@ -106,6 +106,7 @@ type Standing struct {
 	// Those whose secret or signature is missing or wrong are counted until an authentic one comes.
 	Unproven int
 	From     time.Time // when the first of these came
+	Doubt    string    // the reason of the last of these
 }
 
 // hookName is what the names of hooks are made of: they stand in paths.
@@ -233,6 +234,7 @@ func (one *hook) refused(log *slog.Logger, now time.Time, no *refusal) {
 	defer one.mu.Unlock()
 	one.stand.Refused, one.stand.Why = now, no.text
 	if no.status == http.StatusUnauthorized {
+		one.stand.Doubt = no.text
 		if one.stand.Unproven++; one.stand.Unproven == 1 {
 			one.stand.From = now
 		}

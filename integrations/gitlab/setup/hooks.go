@@ -124,6 +124,7 @@ type Examined struct {
 	Hook      Hook     // zero: it is missing
 	Elsewhere bool     // it sends to another host: see [Moved]
 	Others    int      // how many more send to the same address
+	Alike     int      // how many more have the same path, or name, and send elsewhere
 	Wrong     []string // what is not as it should be, in words
 }
 
@@ -144,8 +145,10 @@ func Examine(all []Hook, w Wanted) Examined {
 			case !same(h):
 			case e.Missing():
 				e.Hook = h
-			case h.ID != e.Hook.ID && h.URL == w.URL:
+			case h.URL == w.URL:
 				e.Others++
+			default:
+				e.Alike++
 			}
 		}
 		if !e.Missing() {
@@ -230,6 +233,10 @@ func (s *Setup) Install(ctx context.Context, w Wanted) (did []string, h Hook, er
 	if e.Elsewhere {
 		switch w.Moved {
 		case TakeOver:
+			if e.Alike > 0 { // which of them was this bot's is not known
+				return nil, Hook{}, errs.E("gitlab.hooks", errs.Conflict, fmt.Errorf("hook %d of project %d and %d more of the same path or name send to other hosts", e.Hook.ID, w.Project, e.Alike)).
+					Hint("remove the one that this bot had on the project's page of webhooks, and install with --beside")
+			}
 		case Beside:
 			e = Examined{}
 		default:
