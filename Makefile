@@ -31,11 +31,12 @@ FUZZTIME ?= 30s
 fuzz: check-go
 	@test/fuzz $(FUZZTIME)
 
-# The long forms of the crash sweep, the walk and the simulations, and of the race of clients with
+# The long forms of the crash sweeps, the walk and the simulations, and of the race of clients with
 # those who publish, which needs apt, gnupg, reprepro and aptly.
 soak: check-go
 	SLIPWAY_SOAK=1 $(GO) test -timeout 6h -count=1 ./test/... ./bot/... ./state/... ./cmd/slipway/...
 	SLIPWAY_SOAK=1 $(GO) test -tags prove -timeout 3h -count=1 -v ./test/archive/race
+	SLIPWAY_SOAK=1 $(GO) test -tags prove -timeout 2h -count=1 -v -run '^TestTheBotDies$$' ./test/gitlab
 
 build: check-go
 	@[ -x bin/slipway ] || echo "Building Slipway; the first time takes a few minutes."

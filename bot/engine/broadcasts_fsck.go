@@ -150,14 +150,14 @@ func (e *Engine) sweepParcels(ctx context.Context, old time.Time) (total int, er
 				b.del(spParcels, k)
 			}
 			from = k + "\x00"
-			return bad == nil && len(b.order) < sweepBatch
+			return bad == nil && len(b.writes) < sweepBatch
 		})
 		if err = errors.Join(err, bad); err != nil || b.empty() {
 			return total, err
 		}
 		switch err := e.commit(ctx, "sweep", b); {
 		case err == nil:
-			total += len(b.order)
+			total += len(b.writes)
 		case !errs.Is(err, errs.Conflict): // else one of them is being corrected: the next sweep takes them
 			return total, err
 		}
@@ -196,6 +196,6 @@ func (e *Engine) forget(ctx context.Context, listing, key string) (int, error) {
 			b.del(spParcels, parcel)
 		}
 	}
-	n := len(b.order)
+	n := len(b.writes)
 	return n, e.commit(ctx, "sweep", b)
 }

@@ -59,7 +59,8 @@ func (e *Engine) callsOf(ctx context.Context, l *live) ([]call, error) {
 		return nil, err
 	}
 	var out []call
-	for _, a := range run.Who(book, s, e.World()) {
+	w := e.World()
+	for _, a := range run.Who(book, s, w) {
 		st := s.Steps[a.Step]
 		if st == nil || !slices.Contains(paths, a.Step) {
 			continue
@@ -78,6 +79,9 @@ func (e *Engine) callsOf(ctx context.Context, l *live) ([]call, error) {
 			text := st.Message
 			if a.Say != "" {
 				text = strings.TrimPrefix(text+"\n", "\n") + "When it is mended, say: " + a.Say + " (with KEY=VALUE for other inputs)"
+			}
+			if changed := run.Reconfigured(book, s, w); changed != "" {
+				text += "\nBut " + changed
 			}
 			if list, _, in := strings.Cut(path, "["); in {
 				path, mark = list, ""

@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/bot/run"
 )
 
 // cards remembers which runs may show something that is not true any more. After a restart every
-// live run is looked at once, a few at a time.
+// live run is looked at once, a few at a time, and so is each ended one whose last words are not known
+// to be shown.
 type cards struct {
 	mu      sync.Mutex
 	due     map[string]time.Time // run → not before
@@ -164,8 +166,11 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 	key := id(l.id, place.Source, place.ID)
 	var r cardRecord
 	raw, _, err := e.get(ctx, spCards, key, &r)
-	if err != nil || r.Gone {
-		return r.Message, err
+	if err != nil {
+		return "", err
+	}
+	if r.Gone {
+		return r.Message, e.cardStands(ctx, l, key)
 	}
 	w := e.World()
 	away := awayMark(l.state, w)
@@ -178,13 +183,13 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 	}
 	c := e.cfg.Cards.Render(book, l.state, w)
 	if c.Title == "" {
-		return r.Message, nil
+		return r.Message, e.cardStands(ctx, l, key)
 	}
 	c.Key = short("card\x00" + key)
 	digest := c.Digest()
 	now := e.now()
 	if r.Message != "" && digest == r.Digest {
-		return r.Message, nil
+		return r.Message, e.cardStands(ctx, l, key)
 	}
 	if wait := r.At.Add(e.cfg.CardEvery); r.Message != "" && wait.After(now) {
 		e.cards.mark(l.id, wait)
@@ -196,6 +201,10 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 		b := newBatch()
 		b.guard(spCards, key, raw)
 		b.put(spCards, key, value)
+		if l.state.Status == run.RunEnded && (r.Gone || r.Seq == l.rec.Seq) {
+			b.guard(spRuns, l.id, l.raw)
+			b.del(spStale, key)
+		}
 		if r.Message != "" {
 			b.put(spMessages, Ref{Place: place, Message: r.Message}.String(), encode(messageRecord{Run: l.id}))
 		}
@@ -223,10 +232,11 @@ func (e *Engine) showCard(ctx context.Context, l *live, place Place) (message st
 		if err != nil {
 			return "", err
 		}
-		r.Message, r.Digest, r.Seq, r.At, r.Away = ref.Message, digest, l.rec.Seq, now, away
-		if lost {
-			r.Digest = "" // what was found may be older
+		r.Message, r.At = ref.Message, now
+		if lost { // what was found may be older
 			e.cards.mark(l.id, now.Add(e.cfg.CardEvery))
+		} else {
+			r.Digest, r.Seq, r.Away = digest, l.rec.Seq, away
 		}
 		return r.Message, save("card")
 	}

@@ -159,12 +159,12 @@ func (e *Engine) sweepFound(ctx context.Context, more func(*batch)) (last bool, 
 	b := newBatch()
 	err = e.eachFound(ctx, func(key string, _ foundRecord) bool {
 		b.del(spMeta, key)
-		return len(b.order) < sweepBatch
+		return len(b.writes) < sweepBatch
 	})
 	if err != nil {
 		return false, err
 	}
-	if last = len(b.order) < sweepBatch; last && more != nil {
+	if last = len(b.writes) < sweepBatch; last && more != nil {
 		more(b)
 	}
 	if b.empty() {

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -55,8 +56,11 @@ func TestCrashAtEveryPoint(t *testing.T) {
 		}
 		w.wantApplied("test.keyed 2019.01", 1)
 		w.wantApplied("test.lookup 2019.01", 1)
-		if c := len(w.room.titled("card of release")); c != 1 {
-			t.Fatalf("after a crash at %s there are %d cards", at, c)
+		if c := w.room.titled("card of release"); len(c) != 1 || c[0].c.Status != "ended done" {
+			t.Fatalf("after a crash at %s the cards are %+v", at, c)
+		}
+		if n := w.rows("stale"); n != 0 {
+			t.Fatalf("after a crash at %s %d cards of an ended run are still looked after", at, n)
 		}
 		if c := len(w.room.titled(": gate go")); c != 1 {
 			t.Fatalf("after a crash at %s there are %d gate messages", at, c)
@@ -76,6 +80,43 @@ func TestCrashAtEveryPoint(t *testing.T) {
 		if !seen[want] {
 			t.Errorf("the sweep did not hit %s", want)
 		}
+	}
+}
+
+// rows counts what a space of the store holds.
+func (w *world) rows(space string) (n int) {
+	w.t.Helper()
+	err := w.store.Scan(context.Background(), space, "", "", false, func(string, []byte) bool { n++; return true })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// TestAFoundCardIsBroughtUpToDate: a card that was posted when the process died shows the run as it was
+// then. It is edited, also if the run has nothing to say any more when it is found.
+func TestAFoundCardIsBroughtUpToDate(t *testing.T) {
+	w := newWorld(t, effectYAML("quick", "test.keyed@1", ""))
+	w.point = func(name string) {
+		if name == "card/after-post" {
+			panic(crash{name})
+		}
+	}
+	func() {
+		defer func() { _ = recover() }()
+		w.open()
+		w.say("requester", "quick 1.0")
+		t.Fatal("there was no card")
+	}()
+	w.point = nil
+	w.room.blind = errs.E("room", errs.Unavailable, errors.New("the chat cannot be read")) // the run ends before the card is found
+	w.open()
+	w.drain()
+	w.room.blind = nil
+	w.pass(10 * time.Minute)
+	w.pass(10 * time.Minute)
+	if c := w.room.titled("card of quick"); len(c) != 1 || c[0].c.Status != "ended done" {
+		t.Fatalf("the cards are %+v", c)
 	}
 }
 

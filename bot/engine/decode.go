@@ -33,34 +33,34 @@ func (e *Engine) decodeDue(ctx context.Context) (bool, time.Time, error) {
 			break
 		}
 	}
-	if len(b.values) > 0 {
+	if !b.empty() {
 		if bad := e.commit(ctx, "decode", b); bad != nil {
 			return false, time.Time{}, errors.Join(bad, err)
 		}
 	}
-	return len(b.values) > 0, time.Time{}, err
+	return !b.empty(), time.Time{}, err
 }
 
 // Bounds of a rest between two rounds of decoding.
 const (
-	restWorth = 32                     // deliveries that come in the meantime
-	restTimes = 3                      // as long as the round took
-	restMost  = 100 * time.Millisecond // and no longer
+	restTimes = 9                      // as long as the round took
+	restMost  = 250 * time.Millisecond // and no longer
 )
 
-// decodePaced is decodeDue for the loop: while deliveries come in a storm, it leaves most of the disk
-// and the processors to them, since a sender waits only until they are stored.
+// decodePaced is decodeDue for the loop: while deliveries come faster than they are decoded, it leaves
+// most of the disk and the processors to them, since a sender waits only until they are stored.
 func (e *Engine) decodePaced(ctx context.Context) (bool, time.Time, error) {
 	begin := e.now()
 	if begin.Before(e.inbox.rest) {
 		return false, e.inbox.rest, nil
 	}
+	e.inbox.rests(false)
+	before := e.inbox.newest()
 	did, next, err := e.decodeDue(ctx)
-	now, last := e.now(), e.inbox.newest()
-	came := last - e.inbox.seen
-	e.inbox.seen = last
-	if rest := min(restTimes*now.Sub(begin), restMost); did && err == nil && came >= restWorth && rest > 0 {
+	now := e.now()
+	if rest := min(restTimes*now.Sub(begin), restMost); did && err == nil && rest > 0 && e.inbox.newest() > before {
 		e.inbox.rest = now.Add(rest)
+		e.inbox.rests(true)
 		return false, e.inbox.rest, nil
 	}
 	return did, next, err
@@ -130,7 +130,7 @@ func (e *Engine) decoded(ctx context.Context, b *batch, seq string, stored bool,
 		for _, f := range facts {
 			r.Facts = append(r.Facts, inShort(f))
 		}
-		value, err := e.pack(ctx, encode(r))
+		value, err := e.pack(ctx, r.encode())
 		if err != nil {
 			return err
 		}

@@ -7,66 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"strconv"
-	"sync"
 	"time"
 
 	"slipway/bot/errs"
 	"slipway/bot/people"
 )
-
-// inbox numbers the deliveries, and remembers the newest until they are decoded, so that they need
-// not be read back for that.
-type inbox struct {
-	mu     sync.Mutex
-	last   uint64
-	fresh  map[string]inboxRecord // by key
-	weight int                    // of their bodies
-
-	rest time.Time // until then the loop that decodes rests; its own, like seen
-	seen uint64    // the newest number at its last round
-}
-
-func (i *inbox) newest() uint64 {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.last
-}
-
-// freshBytes bounds what the inbox remembers.
-const freshBytes = 8 << 20
-
-// remember keeps a delivery that is about to be stored, if there is room.
-func (i *inbox) remember(seq string, r inboxRecord) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.weight+len(r.Body) > freshBytes || len(i.fresh) >= freshBytes/1024 {
-		return
-	}
-	if i.fresh == nil {
-		i.fresh = map[string]inboxRecord{}
-	}
-	r.seq = seq
-	i.fresh[seq], i.weight = r, i.weight+len(r.Body)
-}
-
-// recall gives a delivery that was remembered, once.
-func (i *inbox) recall(seq string) (inboxRecord, bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	r, ok := i.fresh[seq]
-	if ok {
-		delete(i.fresh, seq)
-		i.weight -= len(r.Body)
-	}
-	return r, ok
-}
-
-func (i *inbox) take() uint64 {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.last++
-	return i.last
-}
 
 // Deliver stores a delivery. It returns nil once it is on disk, and nil for a repeat of the same
 // id, which changes nothing. Errors: [errs.NotFound] for a source that is not configured,
@@ -87,8 +32,10 @@ func (e *Engine) deliver(ctx context.Context, d Delivery, late missed) (fresh bo
 		return false, errs.E(op, errs.Invalid, errors.New("a delivery needs the id that its transport gave it"))
 	}
 	seen := id(d.Source, short(d.ID))
-	if raw, err := e.cfg.Store.Get(ctx, Key{spSeen, seen}); err != nil || raw != nil {
-		return false, err
+	if late != notMissed { // most of what is read back came before
+		if raw, err := e.cfg.Store.Get(ctx, Key{spSeen, seen}); err != nil || raw != nil {
+			return false, err
+		}
 	}
 	r := inboxRecord{Source: d.Source, ID: d.ID, Account: d.Account, Place: d.Place, Headers: maps.Clone(d.Headers), At: e.now()}
 	if late != notMissed {
@@ -97,17 +44,16 @@ func (e *Engine) deliver(ctx context.Context, d Delivery, late missed) (fresh bo
 			r.At = d.At.UTC()
 		}
 	}
-	if len(d.Body) > inlineValue/2 {
-		digest, err := e.keep(ctx, d.Body)
-		if err != nil {
+	body := []byte(nil)
+	if len(d.Body) > inlineValue {
+		if r.Blob, err = e.keep(ctx, d.Body); err != nil {
 			return false, err
 		}
-		r.Blob = digest
 	} else {
-		r.Body = bytes.Clone(d.Body)
+		body, r.Size = bytes.Clone(d.Body), len(d.Body)
 	}
 	seq := seqID(e.inbox.take())
-	value, err := e.pack(ctx, encode(r))
+	value, err := e.pack(ctx, r.encode())
 	if err != nil {
 		return false, err
 	}
@@ -115,36 +61,39 @@ func (e *Engine) deliver(ctx context.Context, d Delivery, late missed) (fresh bo
 	b.guard(spSeen, seen, nil)
 	b.put(spSeen, seen, []byte(seq))
 	b.put(spInbox, seq, value)
+	if r.Size > 0 {
+		b.put(spBodies, seq, body)
+	}
 	b.put(spQueue, seq, nil)
-	b.put(spTouch, id(d.Source, d.Place), []byte(seq))
-	b.put(spTouch, id(byAccount, d.Account.Source, d.Account.ID), []byte(seq)) // "": it could be anybody
+	b.put(spTouch, id(d.Source, d.Place), []byte(seq)) // "": it could be from anywhere, which all look at
+	if d.Place != "" {
+		b.put(spTouch, id(byAccount, d.Account.Source, d.Account.ID), []byte(seq)) // "": it could be anybody
+	}
 	if r.Blob == "" {
-		e.inbox.remember(seq, r) // before others can see it there, or one that was decoded would stay
+		e.inbox.remember(seq, r, body) // before others can see it there, or one that was decoded would stay
 	}
 	if err = e.commit(ctx, "inbox", b); err != nil {
 		e.inbox.recall(seq)
 	}
 	if errs.Is(err, errs.Conflict) {
-		return false, nil // the same delivery came twice at once
+		return false, nil // it came before; to look first would be to wait for the commit that is under way
 	}
 	if err != nil {
 		return false, err
 	}
-	e.wake(loopDecode)
+	if e.inbox.awake() {
+		e.wake(loopDecode)
+	}
 	return true, nil
 }
 
 // toDecode is delivery for one that was perhaps remembered. stored is false when its record is gone.
 func (e *Engine) toDecode(ctx context.Context, seq string) (d Delivery, r inboxRecord, stored bool, err error) {
-	if r, ok := e.inbox.recall(seq); ok {
-		return r.delivery(r.Body), r, true, nil
+	if f, ok := e.inbox.recall(seq); ok {
+		return f.record.delivery(f.body), f.record, true, nil
 	}
 	d, r, raw, err := e.delivery(ctx, seq)
 	return d, r, raw != nil, err
-}
-
-func (r inboxRecord) delivery(body []byte) Delivery {
-	return Delivery{Source: r.Source, ID: r.ID, Account: r.Account, Place: r.Place, Headers: r.Headers, Body: body, At: r.At}
 }
 
 // delivery reads a stored delivery back. When only its body cannot be read, the record is given with
@@ -159,13 +108,26 @@ func (e *Engine) delivery(ctx context.Context, seq string) (Delivery, inboxRecor
 		return Delivery{}, r, nil, err
 	}
 	r.seq = seq
-	body := r.Body
-	if r.Blob != "" {
-		if body, err = e.cfg.Blobs.Get(ctx, r.Blob); err != nil {
-			return Delivery{}, r, raw, err
-		}
+	body, err := e.bodyOf(ctx, seq, &r)
+	if err != nil {
+		return Delivery{}, r, raw, err
 	}
 	return r.delivery(body), r, raw, nil
+}
+
+func (e *Engine) bodyOf(ctx context.Context, seq string, r *inboxRecord) ([]byte, error) {
+	switch {
+	case r.Blob != "":
+		return e.cfg.Blobs.Get(ctx, r.Blob)
+	case r.Size == 0:
+		return r.Body, nil
+	}
+	body, err := e.cfg.Store.Get(ctx, Key{spBodies, seq})
+	if err == nil && len(body) != r.Size {
+		err = errs.E("engine.inbox", errs.Corrupt, fmt.Errorf("the body of delivery %s has %d bytes, and %d came", plainSeq(seq), len(body), r.Size)).
+			Hint("Restore the store from a backup, and replay the delivery.")
+	}
+	return body, err
 }
 
 func plainSeq(seq string) string {
@@ -196,6 +158,7 @@ func (e *Engine) SweepInbox(ctx context.Context) (int, error) {
 		}
 		if !r.Decoded.IsZero() {
 			b.del(spInbox, seq)
+			b.del(spBodies, seq)
 			b.del(spSeen, id(r.Source, short(r.ID)))
 			n++
 		}
@@ -254,7 +217,7 @@ func (e *Engine) InboxList(ctx context.Context, before string, n int, failed boo
 
 func entryOf(seq string, r inboxRecord) Entry {
 	return Entry{Seq: plainSeq(seq), Source: r.Source, ID: r.ID, Place: r.Place, At: r.At, Decoded: r.Decoded, Facts: r.Facts,
-		Error: r.Error, Replayed: r.Replayed, Size: len(r.Body), Headers: r.Headers}
+		Error: r.Error, Replayed: r.Replayed, Size: r.Size + len(r.Body), Headers: r.Headers}
 }
 
 // InboxShow is one delivery with its body, as people may see it: see [Secretive].
@@ -299,7 +262,7 @@ func (e *Engine) InboxReplay(ctx context.Context, seq string) error {
 	}
 	e.inbox.recall(key) // what is remembered does not know that it is asked for again
 	r.Replayed++
-	value, err := e.pack(ctx, encode(r))
+	value, err := e.pack(ctx, r.encode())
 	if err != nil {
 		return err
 	}

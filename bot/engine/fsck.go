@@ -57,6 +57,9 @@ func (e *Engine) FsckFull(ctx context.Context, problem func(string)) error {
 	if err := e.fsckIndexes(ctx, problem); err != nil {
 		return err
 	}
+	if err := e.fsckInbox(ctx, problem); err != nil {
+		return err
+	}
 	if err := e.fsckLinks(ctx, problem); err != nil {
 		return err
 	}

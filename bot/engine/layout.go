@@ -23,12 +23,14 @@ import (
 // of names, no entries of the run itself among those who are awaited, and an aborted run kept its
 // name until its undo plan was answered. Format 2 had no heads of logs, nothing of what gates relied
 // on, no absences, no subscriptions with their news, and no memory of a restore: a program that does
-// not know of them would let gates close unsigned and tell people again.
-const Format = 3
+// not know of them would let gates close unsigned and tell people again. Format 3 had the body of a
+// delivery in its record, which was written again with it.
+const Format = 4
 
-// The spaces of the storage format, version 3. IDs are made of parts joined by sep; times in them
-// are 19 digits of Unix nanoseconds, so that order is order in time. Values are JSON. A value
-// that begins with '@' is the digest of the value in the blob store.
+// The spaces of the storage format, version 4. IDs are made of parts joined by sep; times in them
+// are 19 digits of Unix nanoseconds, so that order is order in time. Values are JSON, but for those
+// of spBodies. A value of any other space that begins with '@' is the digest of the value in the
+// blob store.
 const (
 	spMeta      = "meta"      // layout (the format), epoch, pause, reshow, restored, alive, back [sep KEY] → text
 	spRuns      = "runs"      // RUN                                             → runRecord (head; may be large)
@@ -43,6 +45,7 @@ const (
 	spTimers    = "timers"    // TIME sep RUN sep TIMER                          → "t"
 	spLocks     = "locks"     // lock                                            → run.Lock
 	spInbox     = "inbox"     // SEQ(20)                                         → inboxRecord
+	spBodies    = "bodies"    // SEQ(20) of a delivery                           → its body, byte for byte, if it is short
 	spQueue     = "queue"     // SEQ(20) of deliveries that are not decoded      → ""
 	spSeen      = "seen"      // SOURCE sep digest of a transport id             → SEQ; expires with the delivery
 	spSaid      = "said"      // semantic key (digest)                           → when [sep RUN that it was said to]
@@ -50,6 +53,7 @@ const (
 	spMessages  = "messages"  // SOURCE/PLACE/MESSAGE, escaped                   → messageRecord
 	spGates     = "gates"     // MANIFEST sep RUN sep PATH [sep SOURCE sep PLACE] → "" or the message's id
 	spCards     = "cards"     // RUN sep SOURCE sep PLACE                        → cardRecord
+	spStale     = "stale"     // RUN sep SOURCE sep PLACE, cards of ended runs that may not say so → ""
 	spCalls     = "calls"     // RUN sep KIND sep PATH sep MARK sep SOURCE sep PLACE → callRecord; until it is settled
 	spPeople    = "people"    // person                                          → people.Person
 	spGrants    = "grants"    // grant                                           → people.Grant
@@ -94,8 +98,8 @@ const sep = "\x1f"
 
 // spaces lists all of them.
 func spaces() []string {
-	return []string{spMeta, spRuns, spSteps, spEvents, spNames, spEndings, spPast, spAwaits, spOutbox, spUnused, spTimers, spLocks, spInbox,
-		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spCalls, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
+	return []string{spMeta, spRuns, spSteps, spEvents, spNames, spEndings, spPast, spAwaits, spOutbox, spUnused, spTimers, spLocks, spInbox, spBodies,
+		spQueue, spSeen, spSaid, spTouch, spMessages, spGates, spCards, spStale, spCalls, spPeople, spGrants, spRoles, spFreezes, spCalendars, spJobs,
 		spJobQueue, spLeases, spBooks, spClosures, spStarts, spRows, spRowLog, spRowNews, spListed, spElements, spReady, spWork, spHeld,
 		spSchedules, spOffers, spLedgers, spHeads, spUnsigned, spRelied, spShown, spAsked, spAway,
 		spSubs, spNews, spNewsOf, spReceipts, spParcels, spDigests, spLinks, spLinkCodes, spLinkLog}
@@ -160,11 +164,12 @@ type effectRecord struct {
 	NotBefore  time.Time `json:"not_before,omitzero"` // of the next try
 	Last       string    `json:"last,omitempty"`      // why the last try failed, for people
 	LastTry    time.Time `json:"last_try,omitzero"`
-	Turn       uint64    `json:"turn,omitempty"`   // level-triggered reads: raised by each new touch
-	Parcel     string    `json:"parcel,omitempty"` // the message to a subscriber that it is about
-	Since      time.Time `json:"since,omitzero"`   // of the first try that failed
-	Asked      time.Time `json:"asked,omitzero"`   // until when the other side asks to be left alone
-	Doubts     int       `json:"doubts,omitempty"` // tries that left a doubt
+	Turn       uint64    `json:"turn,omitempty"`    // level-triggered reads: raised by each new touch
+	Parcel     string    `json:"parcel,omitempty"`  // the message to a subscriber that it is about
+	Since      time.Time `json:"since,omitzero"`    // of the first try that failed
+	Asked      time.Time `json:"asked,omitzero"`    // until when the other side asks to be left alone
+	Doubts     int       `json:"doubts,omitempty"`  // tries that left a doubt
+	MayLand    time.Time `json:"may_land,omitzero"` // of the last try of which it is not known that nothing came of it
 }
 
 // unusedRecord keeps a result that came too late to be used.
@@ -174,25 +179,6 @@ type unusedRecord struct {
 	Outcome string    `json:"outcome"`
 	Output  string    `json:"output,omitempty"`
 	Message string    `json:"message,omitempty"`
-}
-
-// inboxRecord is one delivery as it came.
-type inboxRecord struct {
-	Source   string            `json:"source"`
-	ID       string            `json:"id"`
-	Account  people.Account    `json:"account,omitzero"`
-	Place    string            `json:"place,omitempty"`
-	Headers  map[string]string `json:"headers,omitempty"`
-	Body     []byte            `json:"body,omitempty"`
-	Blob     string            `json:"blob,omitempty"` // of a longer body
-	At       time.Time         `json:"at"`
-	Decoded  time.Time         `json:"decoded,omitzero"`
-	Facts    []string          `json:"facts,omitempty"` // what it was found to say, in short
-	Error    string            `json:"error,omitempty"` // why it could not be decoded
-	Replayed int               `json:"replayed,omitempty"`
-	Missed   bool              `json:"missed,omitempty"` // it came while the engine was away
-
-	seq string // its key
 }
 
 // messageRecord ties a message in a chat to the gate or card it is for.
@@ -264,7 +250,13 @@ func id(parts ...string) string { return strings.Join(parts, sep) }
 
 func splitID(key string) []string { return strings.Split(key, sep) }
 
-func seqID(n uint64) string { return fmt.Sprintf("%020d", n) }
+func seqID(n uint64) string {
+	digits := []byte("00000000000000000000")
+	for i := len(digits) - 1; n > 0; i, n = i-1, n/10 {
+		digits[i] += byte(n % 10)
+	}
+	return string(digits)
+}
 
 // stamp is t in an ID. Times before 1970 count as 1970.
 func stamp(t time.Time) string {
@@ -377,6 +369,7 @@ func (r *effectRecord) encode() []byte {
 	o.OptTime("since", r.Since)
 	o.OptTime("asked", r.Asked)
 	o.OptInt("doubts", r.Doubts)
+	o.OptTime("may_land", r.MayLand)
 	out, err := o.End()
 	return encoded(out, err)
 }
@@ -430,62 +423,6 @@ func (e *Engine) get(ctx context.Context, space, key string, v any) (raw []byte,
 		return nil, false, err
 	}
 	return raw, true, decode(space+"/"+key, body, v)
-}
-
-// batch gathers the writes of one commit; a later write of a record replaces an earlier one.
-type batch struct {
-	guards []Guard
-	order  []Key
-	values map[Key][]byte // nil: delete
-	rows   []string       // new in the outbox: in hand once this is committed
-}
-
-func newBatch() *batch { return &batch{values: make(map[Key][]byte, 12)} }
-
-func (b *batch) guard(space, key string, want []byte) {
-	k := Key{space, key}
-	for _, g := range b.guards {
-		if g.Key == k {
-			return
-		}
-	}
-	b.guards = append(b.guards, Guard{Key: k, Want: want})
-}
-
-func (b *batch) put(space, key string, value []byte) {
-	if value == nil {
-		value = []byte{}
-	}
-	b.set(Key{space, key}, value)
-}
-
-// intend adds a row to the outbox.
-func (b *batch) intend(row string, value []byte) {
-	b.put(spOutbox, row, value)
-	b.rows = append(b.rows, row)
-}
-
-func (b *batch) del(space, key string) { b.set(Key{space, key}, nil) }
-
-func (b *batch) set(k Key, value []byte) {
-	if _, had := b.values[k]; !had {
-		b.order = append(b.order, k)
-	}
-	b.values[k] = value
-}
-
-func (b *batch) empty() bool { return len(b.order) == 0 }
-
-func (b *batch) build() *Batch {
-	out := &Batch{Guards: b.guards}
-	for _, k := range b.order {
-		if v := b.values[k]; v != nil {
-			out.Puts = append(out.Puts, Record{Key: k, Value: v})
-		} else {
-			out.Deletes = append(out.Deletes, k)
-		}
-	}
-	return out
 }
 
 // keyOf is the effect key that actions see. Effects that are numbered within their step have keys

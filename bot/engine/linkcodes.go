@@ -65,7 +65,7 @@ func (e *Engine) pruneCodes(ctx context.Context, b *batch) error {
 			var t people.Tries
 			over = decode("linkcodes", value, &t) == nil && t.Over(now)
 		}
-		if _, written := b.values[Key{spLinkCodes, k}]; over && !written {
+		if over && !b.writesTo(Key{spLinkCodes, k}) {
 			b.del(spLinkCodes, k)
 		}
 		return true
@@ -233,5 +233,5 @@ func (e *Engine) sweepCodes(ctx context.Context) (int, error) {
 	if err := e.pruneCodes(ctx, b); err != nil || b.empty() {
 		return 0, err
 	}
-	return len(b.values), e.commit(ctx, "sweep", b)
+	return len(b.writes), e.commit(ctx, "sweep", b)
 }

@@ -77,7 +77,7 @@ func (e *Engine) commit(ctx context.Context, what string, b *batch) error {
 	e.point(what + "/after-commit")
 	if err == nil && len(b.rows) > 0 {
 		for _, row := range b.rows {
-			if b.values[Key{spOutbox, row}] != nil {
+			if b.puts(Key{spOutbox, row}) {
 				e.effects.push(row, stampTime(row))
 			}
 		}

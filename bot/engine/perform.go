@@ -19,6 +19,7 @@ type outcome struct {
 	asked  time.Time // until when the other side asks to be left alone
 	err    error     // of the try, when again is set
 	clear  bool      // nothing happened: the mark of once-or-ask goes
+	looked bool      // it was only looked whether it happened
 }
 
 func okay(out []byte, found bool) outcome {
@@ -132,6 +133,10 @@ func (e *Engine) settle(ctx context.Context, row string, raw []byte, r *effectRe
 		if errs.Is(o.err, errs.Doubtful) {
 			next.Doubts++
 		}
+		// Who asks to be left alone has done nothing: there is nothing to wait for but the time that was named.
+		if !o.looked && !(o.clear && errs.Is(o.err, errs.Busy)) {
+			next.MayLand = next.LastTry
+		}
 	}
 	if next.Marked = ""; !o.clear {
 		next.Marked = e.markOf(ctx, raw)
@@ -210,6 +215,7 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 			return okay(out, true)
 		case err != nil:
 			o := e.failure(c, r, err, true)
+			o.looked = true
 			if o.again.IsZero() && !r.ProbeOnly && (here || unknown || r.Boot != e.boot) && couldRepeat(c.Policy) && !settles(err) {
 				// A failure would let the step be retried, and the effect happen twice.
 				o.result.Outcome = run.Doubtful
@@ -266,13 +272,13 @@ func (e *Engine) lastTry(r *effectRecord, here time.Time, unknown bool) time.Tim
 	if rec := e.world.restored.Load(); unknown && rec != nil && rec.At.After(here) {
 		here = rec.At
 	}
-	if here.After(r.LastTry) {
+	if here.After(r.MayLand) {
 		return here
 	}
-	if r.Boot != e.boot && r.LastTry.Before(e.effects.booted) {
+	if r.Boot != e.boot && r.MayLand.Before(e.effects.booted) {
 		return e.effects.booted
 	}
-	return r.LastTry
+	return r.MayLand
 }
 
 // failure says what follows from an error of a try.

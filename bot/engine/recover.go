@@ -80,6 +80,9 @@ func (e *Engine) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.markStale(ctx); err != nil {
+		return err
+	}
 	for name, l := range e.world.view.Load().locks {
 		if r := next(l); r != "" {
 			e.wakes.add(r, run.LocksChanged{Names: []string{name}})

@@ -42,6 +42,7 @@ func (e *Engine) SweepEnded(ctx context.Context) (int, error) {
 		{spGates, func(k string, _ []byte) (string, bool) { return splitID(k)[1], true }},
 		{spAwaits, func(k string, _ []byte) (string, bool) { return splitID(k)[2], true }},
 		{spCalls, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }},
+		{spStale, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }}, // of a place that is configured no more
 		{spAsked, func(k string, _ []byte) (string, bool) { return splitID(k)[0], true }},
 		{spOffers, func(k string, _ []byte) (string, bool) { return splitID(k)[len(splitID(k))-3], true }},
 	} {
@@ -171,7 +172,7 @@ func BlobsOf(ctx context.Context, store Store, blobs Blobs, live func(digest str
 		err := store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
 			eachDigest(k, live)
 			eachDigest(string(value), live)
-			if len(value) > 0 && value[0] == '@' {
+			if len(value) > 0 && value[0] == '@' && space != spBodies {
 				moved = append(moved, string(value[1:]))
 			} else if space == spJobs {
 				inputs = append(inputs, shelved(value)...)

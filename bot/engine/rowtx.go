@@ -65,7 +65,7 @@ func (tx *rowTx) make(c *rowCall) (ledger.Row, error) {
 		if err != nil {
 			return ledger.Row{}, err
 		}
-		if _, twice := tx.b.values[Key{spSaid, c.once.Key}]; twice || said != nil {
+		if said != nil || tx.b.writesTo(Key{spSaid, c.once.Key}) {
 			return ledger.Row{}, errRepeat
 		}
 	}

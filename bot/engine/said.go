@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -47,8 +46,10 @@ func (e *Engine) said(ctx context.Context, d Delivery, r inboxRecord, f Said) (a
 	if len(commands) == 0 {
 		return false, nil
 	}
-	if told, err := e.changedSince(ctx, d, s, f); told || err != nil {
-		return true, err
+	if s.Person != "" {
+		if told, err := e.changedSince(ctx, d, s, f); told || err != nil {
+			return true, err
+		}
 	}
 	late := r.Replayed > 0 || e.beforeRestore(at) || d.At.Sub(at) > e.cfg.StaleAfter
 	for i, one := range commands {
@@ -78,20 +79,14 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	}
 	answer := func(text string) error { return e.answer(ctx, s, message, once, text) }
 	switch {
+	case s.Person == "" && !a.Stranger && !s.Direct && s.Account.Source != terminal:
+		return e.answerStranger(ctx, s, message, once)
 	case a.Reply != "":
 		return answer(a.Reply)
 	case a.Start == nil && a.Input == nil && a.Other == nil:
 		return nil
 	case s.Person == "" && !a.Stranger:
-		account := s.Account.Source + ":" + s.Account.ID
-		text := "I do not know whose account this is (" + account + "). An admin adds " + account + " to the accounts of a person in slipway.yaml"
-		if s.Account.Source == "unix" {
-			text += "; on the command line of a demo, --as or SLIPWAY_AS says who you are"
-		}
-		if slices.Contains(e.cfg.Linking.Sources, s.Account.Source) {
-			text += ".\nOr, if I know you elsewhere, say `link " + s.Account.Source + "` there, and then the code to me alone here"
-		}
-		return answer(text + ".")
+		return answer(e.unknownAccount(s))
 	case replayed && (e.now().Sub(at) > e.cfg.StaleAfter || e.beforeRestore(at) && ofThatTime(a)):
 		return answer(fmt.Sprintf("This was written at %s and comes to me only now. If you still want it, say it again.",
 			at.UTC().Format("2006-01-02 15:04 UTC")))
@@ -302,7 +297,9 @@ func (e *Engine) answerWith(ctx context.Context, s Spoken, message string, once 
 	}
 	b.guard(spSaid, once.Key, raw)
 	b.put(spSaid, once.Key, []byte(stamp(e.now())))
-	e.putReply(b, s, message, once, text(b))
+	if t := text(b); t != "" {
+		e.putReply(b, s, message, once, t)
+	}
 	err = e.commit(ctx, "answer", b)
 	e.wake(loopEffects)
 	if errs.Is(err, errs.Conflict) {

@@ -72,3 +72,55 @@ func TestALookupThatNeverBeganFails(t *testing.T) {
 	w.wantStep("1.0", "it", run.Stuck)
 	w.wantApplied("test.lookup 1.0", 0)
 }
+
+// Who is asked to come back later has changed nothing: a lookup comes back at that time and not after the
+// time in which a lost try may land. One that was lost before still has its time.
+func TestABusyLookupDoesNotSettle(t *testing.T) {
+	busy := errs.E("test", errs.Busy, errors.New("too many requests"))
+	w := newWorld(t, effectYAML("quick", "test.lookup@1", ""))
+	fail := busy.AskedToWait(10 * time.Second)
+	w.out.fail = func(_, phase string) error {
+		if phase == "before" && fail != nil {
+			return fail
+		}
+		return nil
+	}
+	w.open()
+	w.say("requester", "quick 1.0")
+	w.wantStep("1.0", "it", run.Running)
+	fail = nil
+	w.pass(11 * time.Second) // a lookup of this kind settles in a minute
+	w.wantStep("1.0", "it", run.Done)
+	w.wantApplied("test.lookup 1.0", 1)
+
+	// First an answer is lost, then the other side is busy while it is looked: the minute counts from the
+	// answer that was lost, and what had happened is found.
+	lost, looks := true, 0
+	w.out.fail = func(_, phase string) error {
+		switch {
+		case phase == "after" && lost:
+			lost = false
+			return errs.E("test", errs.Doubtful, errors.New("the connection broke"))
+		case phase == "probe":
+			if looks++; looks == 1 {
+				return busy.AskedToWait(5 * time.Second)
+			}
+		}
+		return nil
+	}
+	w.say("requester", "quick 2.0")
+	for range 19 {
+		w.pass(3 * time.Second)
+	}
+	if looks != 0 {
+		t.Error("it was looked for while it could still land")
+	}
+	for range 15 {
+		w.pass(3 * time.Second)
+	}
+	w.wantStep("2.0", "it", run.Done)
+	w.wantApplied("test.lookup 2.0", 1)
+	if looks != 2 {
+		t.Errorf("it was looked for %d times", looks)
+	}
+}

@@ -21,7 +21,8 @@ func (e *Engine) upgrade(ctx context.Context, from uint64, raw []byte) error {
 		}
 	}
 	// What is new in format 3 begins with the first commit that writes it: what gates of before relied
-	// on is not known any more, and evidence says so. The number keeps older programs away.
+	// on is not known any more, and evidence says so. Deliveries that came before format 4 keep their
+	// bodies in their records until they are swept. The number keeps older programs away.
 	b := newBatch()
 	b.guard(spMeta, metaLayout, raw)
 	b.put(spMeta, metaLayout, []byte(strconv.Itoa(Format)))

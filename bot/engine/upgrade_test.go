@@ -40,7 +40,7 @@ func TestStoreOfFormat1IsBroughtUp(t *testing.T) {
 		}
 		w.open()
 		w.drain()
-		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "3" {
+		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
 			t.Fatalf("the format is %s %v", raw, err)
 		}
 		w.wantSound()
@@ -91,7 +91,7 @@ func TestStoreOfFormat2IsBroughtUp(t *testing.T) {
 			w.dying(crashAt, func() { w.open() })
 		}
 		w.open()
-		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "3" {
+		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
 			t.Fatalf("the format is %s %v", raw, err)
 		}
 		w.drain()
@@ -108,6 +108,58 @@ func TestStoreOfFormat2IsBroughtUp(t *testing.T) {
 			t.Errorf("2.0 is %s %s, with the heads %v %v", now.Status, now.Outcome, heads, err)
 		}
 		w.wantSound()
+	}
+}
+
+// A store of format 3, written when the body of a delivery stood in its record: 1.0 has ended, the
+// gate of 2.0 is open, one delivery could not be decoded, and one that approves 2.0 is not decoded yet.
+// Both are read as they are.
+func TestStoreOfFormat3IsBroughtUp(t *testing.T) {
+	ctx := context.Background()
+	for _, crashAt := range []string{"", "upgrade/end/before-commit", "upgrade/end/after-commit"} {
+		w := newWorld(t, madeYAML)
+		w.cfg = func(c *engine.Config) { c.LogKey = newLogKey(1) }
+		w.clock.pass(time.Hour)
+		w.ids, w.msgs = 100, 100
+		w.load("testdata/store-3.jsonl")
+		if crashAt != "" {
+			w.dying(crashAt, func() { w.open() })
+		}
+		w.open()
+		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
+			t.Fatalf("the format is %s %v", raw, err)
+		}
+		bad, err := w.e.InboxList(ctx, "", 10, true)
+		if err != nil || len(bad) != 1 || bad[0].Error == "" || bad[0].Size != 1 || bad[0].Headers["a"] != "<1>" {
+			t.Fatalf("not decoded: %+v %v", bad, err)
+		}
+		w.drain()
+		if s := w.run("2.0"); s.Steps["go"].Status != run.Done {
+			w.say("maintainer-a", "approve 2.0 go") // it was too old, and asked
+		}
+		if s := w.run("2.0"); s.Outcome != "done" {
+			t.Errorf("2.0 is %s %s", s.Status, s.Outcome)
+		}
+		if err := w.e.InboxReplay(ctx, bad[0].Seq); err != nil {
+			t.Fatal(err)
+		}
+		w.drain()
+		one, err := w.e.InboxShow(ctx, bad[0].Seq)
+		if err != nil || string(one.Body) != "{" || one.Size != 1 || one.Replayed != 1 || one.Error == "" {
+			t.Errorf("after a replay: %+v %v", one, err)
+		}
+		w.wantSound()
+		w.pass(365 * 24 * time.Hour)
+		for n := 1; n > 0; {
+			if n, err = w.e.SweepInbox(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for k := range w.store.Records() {
+			if k.Space == "inbox" || k.Space == "bodies" {
+				t.Errorf("%s/%s is left", k.Space, k.ID)
+			}
+		}
 	}
 }
 
@@ -156,15 +208,15 @@ func TestStoreOfANewerFormatIsRefused(t *testing.T) {
 	w := newWorld(t, madeYAML)
 	w.open()
 	layout := engine.Key{Space: "meta", ID: "layout"}
-	if err := w.store.Commit(ctx, &engine.Batch{Puts: []engine.Record{{Key: layout, Value: []byte("4")}}}); err != nil {
+	if err := w.store.Commit(ctx, &engine.Batch{Puts: []engine.Record{{Key: layout, Value: []byte("5")}}}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := engine.New(ctx, w.config())
-	if !errs.Is(err, errs.Corrupt) || !strings.Contains(errs.Text(err), "the store has the format 4, and this program writes 3") ||
+	if !errs.Is(err, errs.Corrupt) || !strings.Contains(errs.Text(err), "the store has the format 5, and this program writes 4") ||
 		!strings.Contains(errs.Text(err), "a newer one") {
 		t.Fatal(err)
 	}
-	if raw, err := w.store.Get(ctx, layout); err != nil || string(raw) != "4" {
+	if raw, err := w.store.Get(ctx, layout); err != nil || string(raw) != "5" {
 		t.Fatalf("%s %v", raw, err)
 	}
 }

@@ -99,7 +99,14 @@ func (e *Engine) refreshWorld(context.Context) error {
 func (e *Engine) World() run.World {
 	w := e.world.view.Load().forRun(e.now())
 	w.Away = e.aways.view()
+	w.Profile = e.configured
 	return w
+}
+
+// configured are the values of a project as they are configured now.
+func (e *Engine) configured(project string) map[string]any {
+	p, _ := e.cfg.Projects.Project(project)
+	return p.Profile
 }
 
 func (e *Engine) readWorld(ctx context.Context) error {
@@ -224,14 +231,14 @@ func scanned[T any](ctx context.Context, e *Engine, space string, b *batch, key 
 		return bad == nil
 	}
 	err := e.cfg.Store.Scan(ctx, space, "", "", false, func(k string, value []byte) bool {
-		if _, written := b.values[Key{space, k}]; written {
+		if b.writesTo(Key{space, k}) {
 			return true
 		}
 		return add(k, value)
 	})
-	for _, k := range b.order {
-		if v := b.values[k]; k.Space == space && v != nil && bad == nil {
-			add(k.ID, v)
+	for _, w := range b.writes {
+		if w.Key.Space == space && w.Value != nil && bad == nil {
+			add(w.Key.ID, w.Value)
 		}
 	}
 	slices.SortFunc(out, func(x, y T) int { return strings.Compare(key(x), key(y)) })

@@ -370,6 +370,7 @@ func (w *writer) names(next *live) {
 	switch {
 	case ended:
 		w.b.put(spPast, id(next.name.Name, stamp(next.name.Ended), next.name.ID), next.name.encode())
+		w.e.staleCards(w.b, w.d.After)
 	case before != key:
 		w.b.guard(spNames, key, nil)
 		w.b.put(spNames, key, next.name.encode())

@@ -57,6 +57,7 @@ type Finding struct {
 	What     string    `json:"what"`
 	Fix      string    `json:"fix"`
 	Since    time.Time `json:"since" doc:"when it was found first"`
+	Checked  time.Time `json:"checked" doc:"when it was found last: it may have been mended after"`
 }
 
 // Late is the code of a check that did not come to an end.
@@ -173,7 +174,7 @@ func (r *Registry) Found(code string, all []Symptom, at time.Time) error {
 			if slices.ContainsFunc(s.found, func(f Finding) bool { return f.What == y.What }) {
 				continue
 			}
-			s.found = append(s.found, Finding{c.Code, c.Severity, y.What, cmp.Or(y.Fix, c.Fix), since})
+			s.found = append(s.found, Finding{c.Code, c.Severity, y.What, cmp.Or(y.Fix, c.Fix), since, at})
 		}
 		r.drop(Late, lateText(c))
 	})
@@ -209,8 +210,10 @@ func (r *Registry) TooLate(code string, at time.Time) error {
 	return r.end(code, at, func(c Check, s *state) {
 		l := r.known[Late]
 		what := lateText(c)
-		if !slices.ContainsFunc(l.found, func(f Finding) bool { return f.What == what }) {
-			l.found = append(l.found, Finding{Late, Warning, what, late().Fix, at})
+		if i := slices.IndexFunc(l.found, func(f Finding) bool { return f.What == what }); i >= 0 {
+			l.found[i].Checked = at
+		} else {
+			l.found = append(l.found, Finding{Late, Warning, what, late().Fix, at, at})
 		}
 	})
 }

@@ -81,9 +81,9 @@ func TestAFindingKeepsItsTimeWhileItLasts(t *testing.T) {
 	found(t, r, "disk.full", 1, "no room")
 	found(t, r, "remote.unreachable", 2, "b is away", "c is away", "c is away")
 	want := []finding.Finding{
-		{Code: "disk.full", Severity: finding.Error, What: "no room", Fix: "mend it", Since: at(1)},
-		{Code: "remote.unreachable", Severity: finding.Warning, What: "b is away", Fix: "mend it", Since: at(0)},
-		{Code: "remote.unreachable", Severity: finding.Warning, What: "c is away", Fix: "mend it", Since: at(2)},
+		{Code: "disk.full", Severity: finding.Error, What: "no room", Fix: "mend it", Since: at(1), Checked: at(1)},
+		{Code: "remote.unreachable", Severity: finding.Warning, What: "b is away", Fix: "mend it", Since: at(0), Checked: at(2)},
+		{Code: "remote.unreachable", Severity: finding.Warning, What: "c is away", Fix: "mend it", Since: at(2), Checked: at(2)},
 	}
 	got := r.Report()
 	if d := cmp.Diff(want, got.Findings); d != "" {
@@ -128,7 +128,8 @@ func TestACheckThatHangsIsAFinding(t *testing.T) {
 		}
 	}
 	got := r.Report()
-	if len(got.Findings) != 2 || got.Findings[1].Code != finding.Late || !got.Findings[1].Since.Equal(at(1)) {
+	if len(got.Findings) != 2 || got.Findings[1].Code != finding.Late || !got.Findings[1].Since.Equal(at(1)) || !got.Findings[1].Checked.Equal(at(2)) ||
+		!got.Findings[0].Checked.Equal(at(0)) { // what was found before stays, and is as old as it is
 		t.Errorf("a check that hangs: %+v", got.Findings)
 	}
 	found(t, r, "smtp.unreachable", 3)

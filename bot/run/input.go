@@ -18,6 +18,10 @@ type World struct {
 	Locks     map[string]Lock // those that are held or queued for, by name
 	Away      map[string]Away // effects that do not get through, by key; nothing is decided by them
 
+	// Profile gives the values of a project as they are configured now, nil for one that is not; nil: not
+	// known. Nothing is decided by them: a run goes on with those that it began with.
+	Profile func(project string) map[string]any
+
 	// Free, when it is set, gives conditions a value of its own; see Decide of [playbook.Scope]. It is
 	// nil for every real run.
 	Free func(expr string) (value, known bool)

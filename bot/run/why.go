@@ -121,6 +121,7 @@ func (d *decider) whyRun() Explanation {
 			}
 		}
 	}
+	halted := false
 	for _, in := range d.instances() {
 		st := d.at(in.path)
 		if settledWell(st.Status) || st.Status == WithdrawnSt || st.Status == Waiting && st.Attempt == 0 && st.On == "" {
@@ -132,9 +133,13 @@ func (d *decider) whyRun() Explanation {
 			line += ": " + sub.Lines[0]
 		}
 		e.Lines = append(e.Lines, line)
+		halted = halted || d.halted(in.path)
 	}
 	for _, path := range d.goneInDoubt() {
 		e.Lines = append(e.Lines, path+" is "+string(InDoubt)+": "+d.whyGone(path, d.at(path)).Lines[0])
+	}
+	if changed := Reconfigured(d.p, d.s, d.w); halted && changed != "" {
+		e.Lines = append(e.Lines, changed)
 	}
 	if d.s.Status == Live || d.s.Status == OnHold {
 		e.Lines = append(e.Lines, d.blocksOthers()...)
@@ -202,6 +207,9 @@ func (d *decider) whyStep(in *inst) Explanation {
 		if d.s.Locks[key] == in.path {
 			add("it holds the lock %s", key)
 		}
+	}
+	if changed := Reconfigured(d.p, d.s, d.w); changed != "" && d.halted(in.path) {
+		add("%s", changed)
 	}
 	return e
 }

@@ -111,7 +111,7 @@ func TestABackupOfAnEarlierFormatIsRestored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for key, want := range map[string]string{"layout": `"3"`, "pause": "restored from a backup", "restored": `"epoch":`} {
+		for key, want := range map[string]string{"layout": `"4"`, "pause": "restored from a backup", "restored": `"epoch":`} {
 			raw, err := db.Get(ctx, engine.Key{Space: "meta", ID: key})
 			if err != nil || !strings.Contains(`"`+string(raw)+`"`, want) {
 				t.Errorf("%s: %s is %s %v", name, key, raw, err)

@@ -86,17 +86,28 @@ func tellReport(r finding.Report) error {
 		fmt.Printf("%-8s%-24s%s\n", "good", area, g.Good)
 	}
 	for _, f := range r.Findings {
-		since := ""
-		if time.Since(f.Since) > time.Minute {
-			since = " (since " + card.Moment(f.Since) + ")"
-		}
-		fmt.Printf("%-8s%-24s%s%s\n%32s%s\n", f.Severity, f.Code, f.What, since, "→ ", f.Fix)
+		fmt.Printf("%-8s%-24s%s%s\n%32s%s\n", f.Severity, f.Code, f.What, age(f, time.Now()), "→ ", f.Fix)
 	}
 	if n := r.Count(ill); n > 0 {
 		return errs.E("doctor", errs.Failed, errors.New(countedFindings(r))).Hint("slipway doctor --codes says more of each")
 	}
 	fmt.Printf("no errors, %d warnings\n", r.Count(warning))
 	return nil
+}
+
+// age says since when something is found, and when it was looked for last if that is a while ago.
+func age(f finding.Finding, now time.Time) string {
+	var said []string
+	if now.Sub(f.Since) > time.Minute {
+		said = append(said, "since "+card.Moment(f.Since))
+	}
+	if ago := now.Sub(f.Checked); !f.Checked.IsZero() && ago >= time.Minute { // zero: from an older bot
+		said = append(said, "checked "+counted(int(ago.Minutes()), "minute", "minutes")+" ago")
+	}
+	if len(said) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(said, ", ") + ")"
 }
 
 func countedFindings(r finding.Report) string {

@@ -12,6 +12,7 @@ import (
 	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/integrations/gitlab"
+	"slipway/integrations/gitlab/hook"
 	"slipway/integrations/gitlab/setup"
 )
 
@@ -40,7 +41,9 @@ func gitlabAilments() []ailment {
 // liveGitLabAilments are those that only a running bot can tell.
 func liveGitLabAilments() []ailment {
 	return []ailment{
+		{"gitlab.hook_refused", warning, "what comes to the hooks has their secrets", refusingHooks},
 		{"gitlab.hook_silent", warning, "what changes on GitLab is heard of", silentHooks},
+		{"gitlab.milestone_reopened", warning, "the milestones of what is released are closed", reopenedMilestones},
 	}
 }
 
@@ -48,17 +51,19 @@ func liveGitLabAilments() []ailment {
 func gitlabDocs() map[string]codeDoc {
 	const quick, patient = 30 * time.Second, 2 * time.Minute
 	return map[string]codeDoc{
-		"gitlab.unreachable":   {"GitLab does not answer: releases wait at its steps, and go on by themselves when it does.", "Look whether gitlab: url is right, and whether this machine can reach it.", 5 * time.Minute, quick},
-		"gitlab.token_bad":     {"GitLab does not accept the bot's token: it has expired, was revoked, or its account is blocked.", "Make a new one for the bot's account with the scope api, put it into token_file, and restart the bot.", 5 * time.Minute, quick},
-		"gitlab.scope_missing": {"The bot's token may not do what releases need.", "Make a new one with the scope api, put it into token_file, and restart the bot.", time.Hour, quick},
-		"gitlab.token_expires": {"The bot's token expires within 30 days, or has; GitLab takes it until that day begins.", "Make a new one for the bot's account with the scope api, put it into token_file, and restart the bot.", time.Hour, quick},
-		"gitlab.project_moved": {"A project is not under the address that the configuration has, or the bot does not see it: nothing is released to a place that nobody named.", "If it was moved on purpose, correct its address; else make the bot's account a member again.", 10 * time.Minute, patient},
-		"gitlab.role_low":      {"The bot's account has too low a role in a project for what is configured.", "Give it the role that is named, in GitLab under Manage, Members.", time.Hour, patient},
-		"gitlab.room_missing":  {"An issue or a merge request of rooms: is not there: no card and no gate message is shown in it.", "Open it on GitLab, or correct its number in slipway.yaml, and restart the bot.", time.Hour, patient},
-		"gitlab.hook_missing":  {"A configured hook is not there: releases go on more slowly, and comments are not heard.", "slipway hooks install", 10 * time.Minute, patient},
-		"gitlab.hook_paused":   {"GitLab has paused or ended a hook, since its deliveries failed.", "Let the bot run and be reached, then: slipway hooks install. A paused hook goes on by itself.", 5 * time.Minute, patient},
-		"gitlab.hook_wrong":    {"A hook sends to another address, or not the events that are used.", "slipway hooks install", 10 * time.Minute, patient},
-		"gitlab.hook_silent":   {"A project changed on GitLab, and its hook told nothing for more than an hour.", "slipway hooks install tests the hook; look at its recent events in GitLab.", 10 * time.Minute, patient},
+		"gitlab.unreachable":        {"GitLab does not answer: releases wait at its steps, and go on by themselves when it does.", "Look whether gitlab: url is right, and whether this machine can reach it.", 5 * time.Minute, quick},
+		"gitlab.token_bad":          {"GitLab does not accept the bot's token: it has expired, was revoked, or its account is blocked.", "Make a new one for the bot's account with the scope api, put it into token_file, and restart the bot.", 5 * time.Minute, quick},
+		"gitlab.scope_missing":      {"The bot's token may not do what releases need.", "Make a new one with the scope api, put it into token_file, and restart the bot.", time.Hour, quick},
+		"gitlab.token_expires":      {"The bot's token expires within 30 days, or has; GitLab takes it until that day begins.", "Make a new one for the bot's account with the scope api, put it into token_file, and restart the bot.", time.Hour, quick},
+		"gitlab.project_moved":      {"A project is not under the address that the configuration has, or the bot does not see it: nothing is released to a place that nobody named.", "If it was moved on purpose, correct its address; else make the bot's account a member again.", 10 * time.Minute, patient},
+		"gitlab.role_low":           {"The bot's account has too low a role in a project for what is configured.", "Give it the role that is named, in GitLab under Manage, Members.", time.Hour, patient},
+		"gitlab.room_missing":       {"An issue or a merge request of rooms: is not there: no card and no gate message is shown in it.", "Open it on GitLab, or correct its number in slipway.yaml, and restart the bot.", time.Hour, patient},
+		"gitlab.hook_missing":       {"A configured hook is not there: releases go on more slowly, and comments are not heard.", "slipway hooks install", 10 * time.Minute, patient},
+		"gitlab.hook_paused":        {"GitLab has paused or ended a hook, since its deliveries failed.", "Let the bot run and be reached, then: slipway hooks install. A paused hook goes on by itself.", 5 * time.Minute, patient},
+		"gitlab.hook_wrong":         {"A hook sends to another address, or not the events that are used.", "slipway hooks install", 10 * time.Minute, patient},
+		"gitlab.hook_refused":       {"What came to a hook had no secret of it or a wrong one, and nothing authentic has come since: GitLab has another secret than the bot, or somebody else sends there.", "slipway hooks install gives GitLab the secret of the configuration.", time.Minute, quick},
+		"gitlab.milestone_reopened": {"A milestone is open again that a release has closed, in the last 30 days. The release stays as it is; what is put into the milestone is in no release.", "Move what is open in it to the next milestone, and close it again.", 10 * time.Minute, patient},
+		"gitlab.hook_silent":        {"A project changed on GitLab, and its hook told nothing for more than an hour.", "slipway hooks install tests the hook; look at its recent events in GitLab.", 10 * time.Minute, patient},
 	}
 }
 
@@ -336,10 +341,34 @@ func pausedHook(h gitlabHook, e setup.Examined) []symptom {
 }
 
 func wrongHook(h gitlabHook, e setup.Examined) (out []symptom) {
+	fix := "slipway hooks install " + h.Project
+	if e.Elsewhere {
+		fix += " --take-over, if this bot was there before; --beside, if another bot is there"
+	}
 	for _, wrong := range e.Wrong {
-		out = append(out, symptom{fmt.Sprintf("the hook %s: %s", h.Name, wrong), "slipway hooks install " + h.Project})
+		out = append(out, symptom{fmt.Sprintf("the hook %s: %s", h.Name, wrong), fix})
 	}
 	return out
+}
+
+func refusingHooks(_ context.Context, p *patient) (out []symptom) {
+	if p.bot.forge.hooks == nil {
+		return nil
+	}
+	for _, h := range p.conf.GitLab.Hooks {
+		standing, _ := p.bot.forge.hooks.Standing(h.Name)
+		out = append(out, refusals(h, standing)...)
+	}
+	return out
+}
+
+// refusals tells of what a hook refused, until something authentic comes to it.
+func refusals(h gitlabHook, s hook.Standing) []symptom {
+	if s.Unproven == 0 {
+		return nil
+	}
+	return []symptom{{fmt.Sprintf("the hook %s refused %s since %s: %s", h.Name, counted(s.Unproven, "delivery", "deliveries"), card.Moment(s.From), s.Doubt),
+		"slipway hooks install " + h.Project + " gives GitLab the secret of the configuration; of timestamps, set the clock of this machine"}}
 }
 
 func silentHooks(ctx context.Context, p *patient) (out []symptom) {

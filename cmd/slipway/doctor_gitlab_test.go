@@ -145,6 +145,27 @@ func TestSilentHooks(t *testing.T) {
 	}
 }
 
+// TestRefusedDeliveries: gitlab.hook_refused is told when GitLab has another secret than the bot, and no
+// more once it has the same.
+func TestRefusedDeliveries(t *testing.T) {
+	w := newHookWorld(t, "19.0.1-ee", nil)
+	w.start()
+	p := &patient{conf: w.b.conf, bot: w.b}
+	expectSymptom(t, refusingHooks(t.Context(), p), "", "")
+	send := func(token string, want int) {
+		t.Helper()
+		if got := w.post("/hooks/gitlab/harbour", w.pushed(), "X-Gitlab-Token", token); got != want {
+			t.Fatalf("answered with %d, want %d", got, want)
+		}
+	}
+	for range 12 {
+		send("a-secret-of-somebody-else", 401)
+	}
+	expectSymptom(t, refusingHooks(t.Context(), p), "the hook harbour refused 12 deliveries since 20", "slipway hooks install harbour gives GitLab the secret of the configuration")
+	send(w.b.conf.GitLab.Hooks[0].Tokens[0], 200)
+	expectSymptom(t, refusingHooks(t.Context(), p), "", "")
+}
+
 // TestDoctorWithoutGitLab: nothing is asked, and nothing found.
 func TestDoctorWithoutGitLab(t *testing.T) {
 	p := &patient{conf: &config{}, bot: &bot{}}

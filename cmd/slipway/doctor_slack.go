@@ -252,13 +252,13 @@ func refusedSlack(_ context.Context, p *patient) []symptom {
 	}
 	var out []symptom
 	for _, kind := range []hook.Kind{hook.Events, hook.Commands, hook.Interactive} {
-		out = append(out, refusals(kind, p.bot.slack.hooks.Standing(kind), time.Now())...)
+		out = append(out, slackRefusals(kind, p.bot.slack.hooks.Standing(kind), time.Now())...)
 	}
 	return out
 }
 
-// refusals tells of what was refused lately, if nothing good came since.
-func refusals(kind hook.Kind, s hook.Standing, now time.Time) []symptom {
+// slackRefusals tells of what was refused lately, if nothing good came since.
+func slackRefusals(kind hook.Kind, s hook.Standing, now time.Time) []symptom {
 	if s.Refused.IsZero() || now.Sub(s.Refused) > slackSilent || s.Last.After(s.Refused) {
 		return nil
 	}

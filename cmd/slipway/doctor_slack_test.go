@@ -153,10 +153,10 @@ func TestDoctorOfSlack(t *testing.T) {
 		t.Errorf("slack.clock_off: %+v", got)
 	}
 	now := time.Now()
-	if got := refusals(hook.Events, hook.Standing{Refused: now.Add(-time.Minute), Why: "the signature does not fit"}, now); len(got) != 1 || !strings.Contains(got[0].what, "/hooks/slack/events was refused") {
+	if got := slackRefusals(hook.Events, hook.Standing{Refused: now.Add(-time.Minute), Why: "the signature does not fit"}, now); len(got) != 1 || !strings.Contains(got[0].what, "/hooks/slack/events was refused") {
 		t.Errorf("slack.signature_bad: %+v", got)
 	}
-	if got := refusals(hook.Events, hook.Standing{Refused: now.Add(-time.Minute), Last: now}, now); len(got) != 0 {
+	if got := slackRefusals(hook.Events, hook.Standing{Refused: now.Add(-time.Minute), Last: now}, now); len(got) != 0 {
 		t.Errorf("refusals that are over: %+v", got)
 	}
 	late := &slackChat{late: map[string]int{"T0HARBOUR/C0123": lateMost, "T0HARBOUR/C0456": 1}}

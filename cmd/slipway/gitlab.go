@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -211,9 +212,11 @@ const (
 	maxHookConns   = 512
 	hookHeaderTime = 5 * time.Second
 	hookTime       = 15 * time.Second // for a whole request, and again for its answer
+	hookLast       = 3 * time.Second  // for what is under way when the bot stops
 )
 
-// serveHooks answers webhooks on l until ctx ends.
+// serveHooks answers webhooks on l until ctx ends. What is under way then is taken still, for a moment:
+// GitLab would count it as failed, and pauses a hook after four in a row.
 func (b *bot) serveHooks(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	if b.forge.hooks != nil {
@@ -222,11 +225,26 @@ func (b *bot) serveHooks(ctx context.Context, l net.Listener) error {
 	if b.slack != nil && b.slack.hooks != nil {
 		mux.Handle(slackPath, b.slack.hooks)
 	}
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: hookHeaderTime, ReadTimeout: hookTime, WriteTimeout: 2 * hookTime, IdleTimeout: idleTime,
+	var under sync.RWMutex // read by those who are under way
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !under.TryRLock() { // the bot has stopped
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		defer under.RUnlock()
+		mux.ServeHTTP(w, r)
+	}), ReadHeaderTimeout: hookHeaderTime, ReadTimeout: hookTime, WriteTimeout: 2 * hookTime, IdleTimeout: idleTime,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug)}
 	few := newFewConns(l, maxHookConns, maxHookConns, nil)
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
-	defer stop()
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		last, done := context.WithTimeout(context.WithoutCancel(ctx), hookLast)
+		defer done()
+		if s.Shutdown(last) != nil {
+			_ = s.Close()
+		}
+	})
 	var err error
 	if w := b.conf.Webhooks; w.Cert != "" {
 		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -234,10 +252,14 @@ func (b *bot) serveHooks(ctx context.Context, l net.Listener) error {
 	} else {
 		err = s.Serve(few)
 	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if stop() { // l failed by itself
+		_ = s.Close()
+	} else {
+		<-ended
+		err = nil
 	}
-	return nil
+	under.Lock() // for good: the store is closed after this
+	return err
 }
 
 // rooms are the places on GitLab where a project's cards and gate messages go beside its channel.

@@ -108,3 +108,22 @@ func TestChecksThatHangAreLeftBehind(t *testing.T) {
 		t.Errorf("found %+v", got)
 	}
 }
+
+func TestAFindingSaysHowOldItIs(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	for _, c := range []struct {
+		since, checked time.Time
+		want           string
+	}{
+		{ago(0), ago(0), ""},
+		{ago(50 * time.Second), ago(50 * time.Second), ""},
+		{ago(time.Hour), ago(10 * time.Second), " (since 2026-11-21 11:00 UTC)"},
+		{ago(time.Hour), ago(4 * time.Minute), " (since 2026-11-21 11:00 UTC, checked 4 minutes ago)"},
+		{ago(time.Hour), time.Time{}, " (since 2026-11-21 11:00 UTC)"},
+	} {
+		if got := age(finding.Finding{Since: c.since, Checked: c.checked}, now); got != c.want {
+			t.Errorf("%v, %v: %q, want %q", c.since, c.checked, got, c.want)
+		}
+	}
+}

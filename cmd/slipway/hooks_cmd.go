@@ -21,7 +21,9 @@ type hooksCmd struct {
 }
 
 type hooksInstallCmd struct {
-	Project string `arg:"" optional:"" help:"Only those of this project."`
+	Project  string `arg:"" optional:"" help:"Only those of this project."`
+	TakeOver bool   `xor:"moved" help:"Have a hook that sends to another host, where this bot was before, send here."`
+	Beside   bool   `xor:"moved" help:"Leave a hook that sends to another host, where another bot is, and make one beside it."`
 }
 
 type hooksCheckCmd struct {
@@ -34,7 +36,14 @@ func (h *hooksInstallCmd) Run(ctx context.Context, c *cli) error {
 	if err != nil {
 		return err
 	}
-	return installHooks(ctx, conf, h.Project, os.Stdout)
+	moved := setup.Ask
+	switch {
+	case h.TakeOver:
+		moved = setup.TakeOver
+	case h.Beside:
+		moved = setup.Beside
+	}
+	return installHooks(ctx, conf, h.Project, moved, os.Stdout)
 }
 
 // Run looks and tells.
@@ -70,7 +79,7 @@ func hooksOf(conf *config, project string) (*config, error) {
 }
 
 // installHooks tells what it does, a line each. The error says how many hooks are not as they should be.
-func installHooks(ctx context.Context, conf *config, project string, out io.Writer) error {
+func installHooks(ctx context.Context, conf *config, project string, moved setup.Moved, out io.Writer) error {
 	conf, err := hooksOf(conf, project)
 	if err != nil {
 		return err
@@ -93,7 +102,7 @@ func installHooks(ctx context.Context, conf *config, project string, out io.Writ
 	fmt.Fprintf(out, "GitLab is %s; the bot is @%s\n", client.URL(), me.Username)
 	failed := 0
 	for _, h := range conf.GitLab.Hooks {
-		did, err := installHook(ctx, conf, client, h)
+		did, err := installHook(ctx, conf, client, h, moved)
 		for _, line := range did {
 			fmt.Fprintf(out, "%s: %s\n", h.Name, line)
 		}
@@ -108,8 +117,9 @@ func installHooks(ctx context.Context, conf *config, project string, out io.Writ
 	return nil
 }
 
-func installHook(ctx context.Context, conf *config, client *gitlab.Client, h gitlabHook) (did []string, err error) {
+func installHook(ctx context.Context, conf *config, client *gitlab.Client, h gitlabHook, moved setup.Moved) (did []string, err error) {
 	s, w := setup.New(client), conf.wanted(h)
+	w.Moved = moved
 	for _, r := range conf.repositories() {
 		if r.id == h.ID {
 			if _, err := client.ProjectID(ctx, r.remote); err != nil {

@@ -148,7 +148,7 @@ func build(ctx context.Context, conf *config, log *slog.Logger, point func(strin
 
 // actions are what this process can do, with the local providers of the capabilities.
 func (b *bot) actions(tag *signing.Tag, releases *signing.Release, point func(string)) (*action.Set, error) {
-	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{Credentials: b.conf.credentials()})
+	repos, err := git.Open(filepath.Join(b.conf.State, "git"), git.Options{Credentials: b.conf.credentials(), Still: b.forge.client.Still})
 	if err != nil {
 		return nil, err
 	}

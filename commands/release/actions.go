@@ -138,7 +138,7 @@ type ChangelogOut struct {
 	Version string            `cel:"version" json:"version" doc:"whole Debian version of the entry, with the epoch that the changelog has: 1:2019.01-1; where there is no entry, the one that it would have"`
 	Digest  string            `cel:"digest" json:"digest" kind:"digest"`
 	Files   map[string]string `cel:"files" json:"files" doc:"path → entry, for the release commit"`
-	Whole   map[string]string `cel:"whole,optional" json:"whole,omitempty" doc:"path → whole content of the file that bears the version; absent without one"`
+	Whole   map[string]string `cel:"whole,optional" json:"whole,omitempty" doc:"path → whole content: of the file that bears the version, and of the changelog where it has an entry of this release already, which is written anew; absent without either"`
 }
 
 func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
@@ -191,7 +191,9 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	if in.Made {
 		return madeEntry(in.Before, v, entry.Version), nil
 	}
-	if _, err := Prepend(in.Before, entry); err != nil {
+	older, ours := afterOurs(in.Before, entry)
+	whole, err := Prepend(older, entry)
+	if err != nil {
 		return ChangelogOut{}, err
 	}
 	text, err := entry.Render()
@@ -202,7 +204,39 @@ func writeChangelog(in ChangelogIn) (ChangelogOut, error) {
 	if in.Bears != "" && in.Debian == "" {
 		out.Whole = map[string]string{in.Bears: v.Text + "\n"}
 	}
+	if ours {
+		if out.Whole == nil {
+			out.Whole = map[string]string{}
+		}
+		out.Files, out.Whole[in.Path] = map[string]string{}, whole
+	}
 	return out, nil
+}
+
+// afterOurs is what follows the newest entry of a changelog, if that is the one that this release wrote
+// before: it has the version, the maintainer and, to the second, the time that e will have. A branch has
+// it when it was pushed and its pipeline failed; with what mended that, the entry is written anew. One
+// with a line that e has not was changed by hand. Of any other changelog it is all of it.
+func afterOurs(changelog string, e Entry) (older string, ours bool) {
+	last, rest, err := ParseEntry(changelog)
+	if err != nil || last.Version != e.Version || last.Name != e.Name || last.Mail != e.Mail || last.Date.Unix() != e.Date.Unix() {
+		return changelog, false
+	}
+	text, err := e.Render()
+	if err != nil {
+		return changelog, false
+	}
+	written, _, err := ParseEntry(text)
+	if err != nil {
+		return changelog, false
+	}
+	lines := written.lines()
+	for line := range last.lines() {
+		if !lines[line] {
+			return changelog, false
+		}
+	}
+	return strings.TrimLeft(rest, "\n"), true
 }
 
 // madeEntry is the newest entry of a changelog if it is that of v, as it stands there. One that is

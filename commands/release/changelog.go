@@ -28,6 +28,17 @@ type Entry struct {
 	Wide         bool      // lines stand as they are, however long, and a blank line before each heading, as gbp dch leaves them
 }
 
+// lines are the lines of e's items, without the spaces around them.
+func (e Entry) lines() map[string]bool {
+	all := map[string]bool{}
+	for _, item := range e.Items {
+		for _, line := range append([]string{item.Text}, item.Lines...) {
+			all[strings.TrimSpace(line)] = true
+		}
+	}
+	return all
+}
+
 // Item is one point of an entry with the lines under it.
 type Item struct {
 	Text  string
@@ -250,7 +261,7 @@ func Prepend(changelog string, e Entry) (string, error) {
 		switch c := v.Compare(w); {
 		case c == 0:
 			return "", errs.E("release.changelog", errs.Exists, fmt.Errorf("the changelog has an entry for %s already", last.Version)).
-				Hint("Take that entry out, or choose another version")
+				Hint("Take that entry out, which is not of this run: revert its commit on the branch, and say retry --from state; or choose another version")
 		case c < 0:
 			return "", errs.E("release.changelog", errs.Invalid, fmt.Errorf("%s sorts below %s, the newest entry of the changelog", e.Version, last.Version)).
 				Hint("Choose a version above %s", last.Version)

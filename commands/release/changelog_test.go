@@ -263,3 +263,45 @@ func FuzzParseEntry(f *testing.F) {
 		}
 	})
 }
+
+// TestAnEntryThatTheReleasePushedBefore: the branch was pushed, its pipeline failed, and what mended it
+// is on top. The entry is written anew in its place, with what mended it.
+func TestAnEntryThatTheReleasePushedBefore(t *testing.T) {
+	old := "lava (2018.11-1) unstable; urgency=medium\n\n  * Old\n\n -- Someone <s@example.org>  Fri, 02 Nov 2018 08:00:00 +0100\n"
+	in := ChangelogIn{Version: "2019.01", Scheme: "calendar", Package: "lava", Suite: "unstable", Lines: []string{"aaaaaaaaa Mend the scheduler"},
+		By: "Release Team <release@example.org>", Date: "2019-01-24T11:43:27.25Z", Path: "debian/changelog", Before: old, Bears: "VERSION"}
+	first, err := writeChangelog(in)
+	if err != nil || first.Whole["debian/changelog"] != "" || len(first.Whole) != 1 {
+		t.Fatalf("%+v %v", first, err)
+	}
+	again := in
+	again.Before = first.Files["debian/changelog"] + old
+	again.Lines = append([]string{"bbbbbbbbb Mend the pipeline"}, in.Lines...)
+	out, err := writeChangelog(again)
+	if err != nil || len(out.Files) != 0 || out.Version != first.Version || !strings.Contains(out.Entry, "bbbbbbbbb Mend the pipeline") {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if want := out.Entry + "\n" + old; out.Whole["debian/changelog"] != want || out.Whole["VERSION"] != "2019.01\n" {
+		t.Errorf("the files are %q, the changelog should be %q", out.Whole, want)
+	}
+	checkWithDpkg(t, out.Whole["debian/changelog"])
+	for name, change := range map[string]func(*ChangelogIn){
+		"another time":       func(in *ChangelogIn) { in.Date = "2019-01-24T11:43:28Z" },
+		"another maintainer": func(in *ChangelogIn) { in.By = "Somebody Else <release@example.org>" },
+		"another address":    func(in *ChangelogIn) { in.By = "Release Team <else@example.org>" },
+		"a line by hand": func(in *ChangelogIn) {
+			in.Before = strings.Replace(in.Before, "Mend the scheduler", "Mend the berth", 1)
+		},
+	} {
+		other := again
+		change(&other)
+		if out, err := writeChangelog(other); !errs.Is(err, errs.Exists) || !strings.Contains(errs.HintOf(err), "not of this run: revert its commit on the branch") {
+			t.Errorf("%s: %+v %v", name, out, err)
+		}
+	}
+	next := again
+	next.Version = "2019.02"
+	if out, err := writeChangelog(next); err != nil || len(out.Files) != 1 || len(out.Whole) != 1 {
+		t.Errorf("the next release: %+v %v", out, err)
+	}
+}

@@ -142,6 +142,9 @@ func (a PushBranch) Do(ctx context.Context, _ action.Key, in PushBranchIn) (Push
 		if err := in.follows(ctx, source, target); err != nil {
 			return err
 		}
+		if err := target.still(ctx); err != nil {
+			return err
+		}
 		head := "refs/heads/" + in.Branch
 		_, refused := target.exec(ctx, call{remote: true, args: []string{"push", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no",
 			"--force-with-lease=" + head + ":" + in.Expected, "--", remoteName, in.Commit + ":" + head}})

@@ -163,6 +163,14 @@ func (c *Copy) released(ctx context.Context, in PushIn) (bool, error) {
 	return false, nil
 }
 
+// still reports that the repository is another one than the configuration means: see [Options].
+func (c *Copy) still(ctx context.Context) error {
+	if c.repos.opts.Still == nil {
+		return nil
+	}
+	return c.repos.opts.Still(ctx, c.remote)
+}
+
 // pushedBefore reports whether the branch had the release commit before the tag is pushed.
 func (in PushIn) pushedBefore() bool { return in.Expected == in.Commit }
 
@@ -213,6 +221,9 @@ func (a PushRelease) Do(ctx context.Context, _ action.Key, in PushIn) (PushOut, 
 			}
 		} else {
 			args, refs = append(args, "--force-with-lease="+head+":"+in.Expected), append(refs, in.Commit+":"+head)
+		}
+		if err := c.still(ctx); err != nil {
+			return err
 		}
 		_, pushed := c.exec(ctx, call{remote: true, args: append(args, refs...)})
 		if pushed == nil && !in.pushedBefore() {

@@ -33,6 +33,10 @@ type Options struct {
 	// Credentials are for remotes over HTTP, by the beginning of their address; the longest that fits counts.
 	Credentials []Credential
 	Timeout     time.Duration // of one git command, when the caller sets no earlier deadline; 0 = 5 minutes
+	// Still is asked right before every push whether the repository at an address still is the one that
+	// the configuration means: a forge leads from the old name of a project to its new one, and git
+	// follows. Its error says that it is not, or that nobody can tell; then nothing is pushed. nil: not asked.
+	Still func(ctx context.Context, remote string) error
 }
 
 // Repositories holds the bare working copies under one folder. Its methods may be called from

@@ -178,6 +178,21 @@ func (c *Client) ProjectID(ctx context.Context, remote string) (int, error) {
 	return p.id, nil
 }
 
+// Still returns an error when the project at remote is not, at this moment, the one that the
+// configuration means, as [Client.ProjectID] does; nothing is taken from memory. Of a remote that is no
+// project of this GitLab it knows nothing, and returns nil.
+func (c *Client) Still(ctx context.Context, remote string) error {
+	key := remoteKey(remote)
+	if _, ok := c.projects[key]; !ok {
+		return nil
+	}
+	c.mu.Lock()
+	delete(c.read, key)
+	c.mu.Unlock()
+	_, err := c.ProjectID(ctx, remote)
+	return err
+}
+
 // Me is the bot's own account.
 func (c *Client) Me(ctx context.Context) (User, error) {
 	c.mu.Lock()

@@ -72,6 +72,18 @@ func TestAProjectIsItsNumberAndStillItsPath(t *testing.T) {
 	if want := "the GitLab project 4711 is dock/harbour now; the configuration says yard/harbour"; errs.KindOf(err) != errs.Conflict || errs.Cause(err) != want {
 		t.Errorf("after a move: %v, want %s", err, want)
 	}
+	// Before a push nothing is taken from memory.
+	path = "yard/harbour"
+	if _, err := c.ProjectID(t.Context(), remote); err != nil || c.Still(t.Context(), remote+".git") != nil {
+		t.Fatal(err)
+	}
+	path = "dock/harbour"
+	if err := c.Still(t.Context(), remote+".git"); errs.KindOf(err) != errs.Conflict || errs.Cause(err) != "the GitLab project 4711 is dock/harbour now; the configuration says yard/harbour" {
+		t.Errorf("right before a push: %v", err)
+	}
+	if err := c.Still(t.Context(), "/srv/git/other.git"); err != nil {
+		t.Errorf("of a repository that is not on GitLab: %v", err)
+	}
 	path, extra = "yard/harbour", `,"archived":true`
 	if _, err = c.ProjectID(t.Context(), remote); errs.KindOf(err) != errs.Conflict {
 		t.Errorf("an archived project: %v", err)

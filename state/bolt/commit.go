@@ -88,8 +88,8 @@ func (db *DB) run() {
 		}
 		err := db.commit(g, kept)
 		for _, r := range kept {
-			if err != nil && r.err == nil {
-				r.err = err
+			if err != nil {
+				r.err = err // of those that were refused too: what refused them may not have been written
 			}
 			r.done <- struct{}{}
 		}
@@ -98,7 +98,7 @@ func (db *DB) run() {
 }
 
 // commit writes all requests in one transaction. A request that a guard refuses has its own
-// error; the error that is returned is the outcome of all others.
+// error; the error that is returned is the outcome of all.
 func (db *DB) commit(g *group, requests []*request) (err error) {
 	if len(requests) == 0 {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -104,6 +105,41 @@ func TestGuardsSeeTheGroup(t *testing.T) {
 		t.Error(err)
 	}
 	want(t, db, "a", "kept")
+}
+
+// A batch that is refused because of one beside it that then cannot be written is not told that the
+// record exists: whoever takes that for an answer would rest on nothing.
+func TestRefusalRestsOnWhatIsWritten(t *testing.T) {
+	g := newGate()
+	db := open(t, filepath.Join(t.TempDir(), "slipway.db"), bolt.Options{Faults: bolt.Faults{BeforeCommit: g.wait}})
+	first := make(chan error, 1)
+	go func() { first <- db.Commit(background, putOf("first", "1")) }()
+	<-g.arrived
+	create := func() *engine.Batch {
+		b := putOf("a", "1")
+		b.Guards = []engine.Guard{{Key: b.Puts[0].Key}}
+		return b
+	}
+	same := make(chan error, 2)
+	for i := range 2 {
+		go func() { same <- db.Commit(background, create()) }()
+		db.AwaitQueue(i + 1)
+	}
+	g.pass <- nil
+	<-g.arrived
+	g.pass <- syscall.ENOSPC
+	for range 2 {
+		wantKind(t, <-same, errs.Full)
+	}
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	want(t, db, "a", "")
+	go g.release()
+	if err := db.Commit(background, create()); err != nil {
+		t.Error(err)
+	}
+	wantKind(t, db.Commit(background, create()), errs.Conflict)
 }
 
 // release lets everything pass from now on.

@@ -2,12 +2,13 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/textproto"
+	"net/http/httputil"
 	"strconv"
 	"strings"
 )
@@ -52,13 +53,14 @@ func send(address string, connections, n int, request func(i int64) ([]byte, err
 	})
 }
 
-// answered reads one answer. It reads of the head no more than it needs.
+// answered reads one answer, whole, however it says its length. It reads of the head no more than it
+// needs.
 func (l line) answered() error {
 	status, err := l.in.ReadString('\n')
 	if err != nil {
 		return err
 	}
-	length := int64(-1)
+	length, chunked := int64(-1), false
 	for {
 		head, err := l.in.ReadSlice('\n')
 		if err != nil {
@@ -67,18 +69,30 @@ func (l line) answered() error {
 		if len(head) <= len("\r\n") {
 			break
 		}
-		name, value, _ := strings.Cut(string(head), ":")
-		if textproto.CanonicalMIMEHeaderKey(name) == "Content-Length" {
-			if length, err = strconv.ParseInt(strings.TrimSpace(value), 10, 64); err != nil {
+		name, value, _ := bytes.Cut(head, []byte(":"))
+		switch value = bytes.TrimSpace(value); {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.ParseInt(string(value), 10, 64); err != nil {
 				return err
 			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = bytes.EqualFold(value, []byte("chunked"))
 		}
 	}
-	if length < 0 && !strings.HasPrefix(status, "HTTP/1.1 "+strconv.Itoa(http.StatusNoContent)) {
+	switch {
+	case chunked:
+		if _, err := io.Copy(io.Discard, httputil.NewChunkedReader(l.in)); err != nil {
+			return err
+		}
+		if end, err := l.in.ReadString('\n'); err != nil || strings.TrimSpace(end) != "" {
+			return errors.Join(err, errors.New("an answer in chunks has more behind its last one"))
+		}
+	case length >= 0:
+		if _, err := io.CopyN(io.Discard, l.in, length); err != nil {
+			return err
+		}
+	case !strings.HasPrefix(status, "HTTP/1.1 "+strconv.Itoa(http.StatusNoContent)):
 		return errors.New("an answer does not say how long it is")
-	}
-	if _, err := io.CopyN(io.Discard, l.in, max(length, 0)); err != nil {
-		return err
 	}
 	if !strings.HasPrefix(status, "HTTP/1.1 2") {
 		return fmt.Errorf("a delivery was answered with %s", strings.TrimSpace(status))

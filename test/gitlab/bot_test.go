@@ -18,22 +18,23 @@ type process struct {
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
+	plan  []kill // where it is still to kill itself
 	kills int
 	bad   error // it ended in another way
 	over  bool
 }
 
-// startBot starts slipway serve, with more in its environment the first time.
-func startBot(w *world, env []string) (*process, error) {
-	p := &process{w: w, gone: make(chan struct{})}
-	if err := p.start(env); err != nil {
+// startBot starts slipway serve.
+func startBot(w *world) (*process, error) {
+	p := &process{w: w, gone: make(chan struct{}), plan: w.shape.plan}
+	if err := p.start(); err != nil {
 		return nil, err
 	}
 	go p.watch()
 	return p, nil
 }
 
-func (p *process) start(env []string) error {
+func (p *process) start() error {
 	out, err := os.OpenFile(filepath.Join(p.w.dir, "bot.out"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -44,10 +45,16 @@ func (p *process) start(env []string) error {
 		args = append(args, "--verbose")
 	}
 	cmd := exec.Command(filepath.Join(p.w.slip.dir, "slipway"), args...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = os.Environ()
 	cmd.Stdout, cmd.Stderr = out, out
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.w.shape.seen != "" {
+		cmd.Env = append(cmd.Env, crashSeen+"="+p.w.shape.seen)
+	}
+	if len(p.plan) > 0 {
+		cmd.Env = append(cmd.Env, crashAt+"="+p.plan[0].String())
+	}
 	if p.over {
 		return errors.New("the bot was stopped")
 	}
@@ -65,15 +72,23 @@ func (p *process) watch() {
 		killed := status.Signaled() && status.Signal() == syscall.SIGKILL
 		if killed {
 			p.kills++
+			p.plan = p.plan[min(1, len(p.plan)):]
 		}
 		if !killed && (!over || err != nil) {
 			p.bad = fmt.Errorf("the bot ended by itself: %w", errors.Join(err))
 		}
 		p.mu.Unlock()
-		if over || !killed || p.start(nil) != nil {
+		if over || !killed || p.start() != nil {
 			return
 		}
 	}
+}
+
+// died is how often it was killed.
+func (p *process) died() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.kills
 }
 
 // kill kills the bot with signal 9; it is started again.

@@ -136,4 +136,7 @@ func (w *world) writePlaybook() {
 	}
 	w.must(os.MkdirAll(filepath.Join(w.dir, "playbooks"), 0o755))
 	w.write("playbooks/release.yaml", book)
+	if w.shape.book != "" {
+		w.write("playbooks/more.yaml", w.shape.book)
+	}
 }

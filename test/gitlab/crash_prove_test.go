@@ -6,7 +6,7 @@ package gitlab
 const (
 	everyPoint = true
 	handsOver  = true
-	atOnce     = "14" // stories that are told beside each other: some wait for minutes
+	atOnce     = "18" // stories that are told beside each other: some wait for minutes
 )
 
-var sweptOrders = []string{"together"}
+var sweptOrders = []string{"together", "branch-first"}

@@ -99,17 +99,22 @@ func (w *world) left(r view.Run) trace {
 			return err
 		}))
 		for _, p := range w.lab.Pipelines(id) {
-			add("%s: pipeline of %s by %s", name, p.Ref, p.Source)
+			add("%s: pipeline of %s by %s %s", name, p.Ref, p.Source, p.Status)
 		}
 		for _, x := range w.lab.Releases(id) {
 			add("%s: release %s %q of %v: %s", name, x.Tag, x.Name, x.Milestones, varies.ReplaceAllString(x.Description, "…"))
 		}
 		for _, m := range w.lab.MergeRequests(id) {
-			add("%s: !%d %s %s", name, m.IID, m.Title, m.State)
+			add("%s: !%d %s %s %t", name, m.IID, m.Title, m.State, m.Milestone != 0)
+		}
+		for _, i := range w.lab.Issues(id) {
+			add("%s: #%d %s %s %t", name, i.IID, i.Title, i.State, i.Milestone != 0)
 		}
 	}
-	m, _ := w.lab.Milestone(w.project, version)
-	add("milestone %s %s", m.Title, m.State)
+	for _, title := range []string{version, "2026.09"} {
+		m, there := w.lab.Milestone(w.project, title)
+		add("milestone %s %s %t", title, m.State, there)
+	}
 	threads := map[string]bool{}
 	for _, n := range w.lab.Notes(w.room) {
 		if n.Author == w.users["slipway"] {

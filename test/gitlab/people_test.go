@@ -60,13 +60,21 @@ func (w *world) as(person string) *client.Client {
 
 const runName = "release/harbour/" + version
 
+// name is the name of the run that people look at.
+func (w *world) name() string {
+	if w.shape.runName != "" {
+		return w.shape.runName
+	}
+	return runName
+}
+
 // look is the run as hana sees it.
 func (w *world) look() (view.Run, error) {
 	c := w.as("hana")
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
 	defer cancel()
-	return client.Get[view.Run](ctx, c, client.Path("runs", runName), nil)
+	return client.Get[view.Run](ctx, c, client.Path("runs", w.name()), nil)
 }
 
 // step is how a step of the run stands; "" when there is no run.
@@ -99,7 +107,7 @@ func (w *world) why() string {
 	w.t.Helper()
 	c := w.as("hana")
 	defer c.Close()
-	why, err := client.Get[api.Why](w.ctx, c, client.Path("runs", runName, "why"), nil)
+	why, err := client.Get[api.Why](w.ctx, c, client.Path("runs", w.name(), "why"), nil)
 	w.must(err)
 	return strings.Join(why.Lines, "\n")
 }
@@ -110,7 +118,7 @@ func (w *world) timeline() string {
 	c := w.as("hana")
 	defer c.Close()
 	var out []string
-	t, err := client.Get[view.Timeline](w.ctx, c, client.Path("runs", runName, "timeline"), map[string][]string{"limit": {"500"}})
+	t, err := client.Get[view.Timeline](w.ctx, c, client.Path("runs", w.name(), "timeline"), map[string][]string{"limit": {"500"}})
 	w.must(err)
 	for _, e := range t.Events {
 		out = append(out, e.Step+": "+e.Words)
@@ -230,6 +238,7 @@ func (w *world) drive(stop func(view.Run) bool) view.Run {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, enough)
 	defer cancel()
+	last, still := uint64(0), 0
 	for {
 		r, err := w.look()
 		if err != nil && !errs.Is(err, errs.NotFound) && !errors.Is(err, context.DeadlineExceeded) {
@@ -241,7 +250,11 @@ func (w *world) drive(stop func(view.Run) bool) view.Run {
 		if err == nil {
 			w.act(r)
 		}
-		if !pause(ctx, 40*time.Millisecond) {
+		// Nobody looks often while nothing happens.
+		if still++; r.Seq != last {
+			last, still = r.Seq, 0
+		}
+		if !pause(ctx, min(40*time.Millisecond+time.Duration(still)*5*time.Millisecond, 400*time.Millisecond)) {
 			w.t.Fatalf("the release does not end: %s\n%s", strings.Join(standing(r), ", "), strings.Join(r.Lines, "\n"))
 		}
 	}
@@ -260,6 +273,9 @@ func (w *world) act(r view.Run) {
 	}
 	if g, ok := awaited(r, "publish"); ok && g.Kind == "gate" {
 		w.awards("hana", "Publish harbour "+version+"?")
+	}
+	if g, ok := awaited(r, "yes"); ok && g.Kind == "gate" {
+		w.awards("hana", "Do all of it?")
 	}
 	if q, ok := awaited(r, "announce"); ok && q.Kind == "doubtful" {
 		w.t.Errorf("somebody is asked about the mail: %s", q.Message)

@@ -21,7 +21,7 @@ import (
 // the story holds those of their ref.
 func (w *world) run(ctx context.Context) {
 	done := map[int]bool{}
-	for pause(ctx, 15*time.Millisecond) {
+	for pause(ctx, 30*time.Millisecond) {
 		for _, project := range []int{w.project, w.fork} {
 			for _, p := range w.lab.Pipelines(project) {
 				w.mu.Lock()

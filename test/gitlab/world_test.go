@@ -34,7 +34,10 @@ type shape struct {
 	handover    bool         // files go to another project
 	items       bool         // two merge requests are open in the milestone
 	edit        func(*world) // changes the world before the bot begins
-	env         []string     // of the first process
+	book        string       // a playbook of the site besides that of releases
+	runName     string       // of the run that people look at; "" for the release
+	seen        string       // file to which the bot writes the points that it passes
+	plan        []kill       // where it kills itself, one after the other
 	deliver     func(*world, fake.Delivery)
 }
 
@@ -120,7 +123,7 @@ func (w *world) start() {
 	var all sync.WaitGroup
 	all.Go(func() { w.run(running) })
 	w.t.Cleanup(func() { stop(); all.Wait() })
-	bot, err := startBot(w, w.shape.env)
+	bot, err := startBot(w)
 	w.must(err)
 	w.bot = bot
 	w.t.Cleanup(func() {

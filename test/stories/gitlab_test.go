@@ -105,6 +105,41 @@ func TestTheBranchGoesFirst(t *testing.T) {
 	})
 }
 
+// The pipeline of the branch fails, and somebody mends it on top of what was pushed. The release goes on
+// from there, and has one entry in the changelog.
+func TestABranchThatFailsIsMended(t *testing.T) {
+	forgeStory(t, onForge(nil), func(t *testing.T, w *world) {
+		w.Tested("2019.01")
+		w.out.ci.judge("failed")
+		w.Approve("2019.01")
+		w.Pass(5 * time.Minute)
+		w.WantStep("branch_built", run.Stuck)
+		pushed := w.out.remote.tip()
+		mended := w.out.remote.commit("master", pushed, "Mend the pipeline", "ada@example.org")
+		w.out.ci.judge("success")
+		wants(t, w.Say("requester", "release retry 2019.01 --from state"), "retrying")
+		w.WantStep("changelog", run.Done)
+		w.Say("tester", "answer 2019.01 tested good=true")
+		wants(t, w.message(w.Gate("go")), "3 commits since") // with the first release commit
+		w.Approve("2019.01")
+		w.WantStep("branch_built", run.Done)
+		tip := w.out.remote.tip()
+		if parent := w.out.remote.commits[tip].parent; parent != mended {
+			t.Fatalf("the release commit is on %s, not on %s", parent, mended)
+		}
+		text := w.out.remote.changelogOf(tip)
+		if strings.Count(text, "lava (2019.01-1)") != 1 || !strings.Contains(text, "Mend the pipeline") || !strings.HasSuffix(text, w.out.remote.changelogOf(w.out.remote.commits[pushed].parent)) {
+			t.Errorf("the changelog is\n%s", text)
+		}
+		w.Sign()
+		if made, _ := w.out.remote.tagged("2019.01"); made.commit != tip {
+			t.Errorf("the tag is of %s, want %s", made.commit, tip)
+		}
+		w.React("manager", w.Gate("publish"), "✅")
+		w.WantRun("2019.01", run.RunEnded, "done")
+	})
+}
+
 func TestTheReleaseOf2019(t *testing.T) {
 	forgeStory(t, forked(), func(t *testing.T, w *world) {
 		before := w.out.remote.tip()

@@ -180,6 +180,9 @@ func prepare(r *remote) doer[git.PrepareIn, git.PrepareOut] {
 			for _, text := range in.Prepend {
 				r.changed[id] = text + r.changelogAt(in.Commit)
 			}
+			if text, whole := in.Files["debian/changelog"]; whole {
+				r.changed[id] = text
+			}
 			return out, nil
 		},
 	}

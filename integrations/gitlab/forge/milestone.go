@@ -32,6 +32,14 @@ type MilestoneOut struct {
 	URL   string   `cel:"url" json:"url" doc:"its page"`
 }
 
+// NewMilestone makes forge.milestone@1.
+func NewMilestone(c *gitlab.Client) Milestone { return Milestone{c} }
+
+// Read is Do, for whoever looks without a run.
+func (a Milestone) Read(ctx context.Context, remote, title string) (MilestoneOut, error) {
+	return a.Do(ctx, action.Key{}, MilestoneIn{Remote: remote, Title: title})
+}
+
 // Contract of forge.milestone@1.
 func (Milestone) Contract() action.Contract {
 	return action.Contract{ByHand: milestoneByHand, Name: "forge.milestone", Version: 1, Policy: action.Read, Watched: true,

@@ -102,6 +102,11 @@ type Standing struct {
 	Last    time.Time // when something authentic was stored last; zero: nothing yet
 	Refused time.Time // when something was refused last; zero: nothing yet
 	Why     string    // the reason
+
+	// Those whose secret or signature is missing or wrong are counted until an authentic one comes.
+	Unproven int
+	From     time.Time // when the first of these came
+	Doubt    string    // the reason of the last of these
 }
 
 // hookName is what the names of hooks are made of: they stand in paths.
@@ -218,7 +223,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 func (one *hook) took(now time.Time) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
-	one.stand.Last = now
+	one.stand.Last, one.stand.Unproven, one.stand.From = now, 0, time.Time{}
 }
 
 // refusedEvery bounds how often the refusals of one hook are logged, whoever causes them.
@@ -228,6 +233,12 @@ func (one *hook) refused(log *slog.Logger, now time.Time, no *refusal) {
 	one.mu.Lock()
 	defer one.mu.Unlock()
 	one.stand.Refused, one.stand.Why = now, no.text
+	if no.status == http.StatusUnauthorized {
+		one.stand.Doubt = no.text
+		if one.stand.Unproven++; one.stand.Unproven == 1 {
+			one.stand.From = now
+		}
+	}
 	if now.Sub(one.told) < refusedEvery {
 		return
 	}

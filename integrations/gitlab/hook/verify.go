@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -85,8 +84,9 @@ type proof struct {
 }
 
 // single are the headers that may be there once: of two, another program might read the other one.
-func single() []string {
-	return []string{"X-Gitlab-Token", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", "Idempotency-Key", HeaderEvent, HeaderInstance,
+// They are written as a header is kept.
+func single() [9]string {
+	return [...]string{"X-Gitlab-Token", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature", "Idempotency-Key", HeaderEvent, HeaderInstance,
 		"Content-Type", "Content-Encoding"}
 }
 
@@ -99,7 +99,7 @@ func malformed(text string) *refusal { return &refusal{http.StatusBadRequest, te
 // signature. Nothing is parsed.
 func (h *Handler) take(w http.ResponseWriter, r *http.Request, one *hook) (Delivery, *refusal) {
 	for _, name := range single() {
-		if len(r.Header.Values(name)) > 1 {
+		if len(r.Header[name]) > 1 {
 			return Delivery{}, malformed("the header " + name + " is there twice")
 		}
 	}
@@ -181,12 +181,33 @@ func (one *hook) tokenGood(given string) bool {
 	return good == 1
 }
 
-// idShape is an id that GitLab may give to a delivery. It holds no dot, which would make the signed
-// message "id.timestamp.body" ambiguous.
-var idShape = regexp.MustCompile(`^[A-Za-z0-9_:+=/-]{1,200}$`)
+// isID reports whether GitLab may give this id to a delivery. It holds no dot, which would make the
+// signed message "id.timestamp.body" ambiguous.
+func isID(s string) bool {
+	if s == "" || len(s) > 200 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte("_:+=/-", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
 
-// stampShape is a number of seconds: no sign, no exponent, no leading zero, no overflow.
-var stampShape = regexp.MustCompile(`^[1-9][0-9]{0,11}$`)
+// isStamp reports whether s is a number of seconds: no sign, no exponent, no leading zero, no overflow.
+func isStamp(s string) bool {
+	if s == "" || len(s) > 12 || s[0] == '0' {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
+}
 
 // proof judges the headers. A signature decides where there is one, and what cannot be checked is
 // refused: there is no way back to the token alone.
@@ -194,7 +215,7 @@ func (one *hook) proof(header http.Header, now time.Time) (proof, *refusal) {
 	_, present := header["Webhook-Signature"]
 	if !present && len(one.signing) == 0 {
 		for _, name := range []string{"Idempotency-Key", "Webhook-Id"} {
-			if v := header.Get(name); idShape.MatchString(v) {
+			if v := header.Get(name); isID(v) {
 				return proof{id: v}, nil
 			}
 		}
@@ -207,7 +228,7 @@ func (one *hook) proof(header http.Header, now time.Time) (proof, *refusal) {
 		return proof{}, unauthentic("the signature is missing")
 	}
 	p := proof{id: header.Get("Webhook-Id"), stamp: header.Get("Webhook-Timestamp"), signed: true}
-	if !idShape.MatchString(p.id) || !stampShape.MatchString(p.stamp) {
+	if !isID(p.id) || !isStamp(p.stamp) {
 		return proof{}, unauthentic("the headers of the signature are not what they should be")
 	}
 	at, err := strconv.ParseInt(p.stamp, 10, 64)

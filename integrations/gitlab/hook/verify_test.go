@@ -282,6 +282,17 @@ func TestWhatGitLabHears(t *testing.T) {
 	if n := strings.Count(d.log.String(), "refused"); n != 1 {
 		t.Errorf("101 refusals within a minute are %d lines in the log", n)
 	}
+	from := d.now
+	d.now = d.now.Add(time.Minute)
+	d.send(post(at, body))
+	d.want(405, 4, httptest.NewRequest(http.MethodGet, at, nil))
+	if s, _ := d.h.Standing("harbour"); s.Unproven != 102 || !s.From.Equal(from) || !s.Refused.Equal(d.now) {
+		t.Errorf("after 102 refusals: %+v", s)
+	}
+	d.want(200, 5, post(at, body+"good", a))
+	if s, _ := d.h.Standing("harbour"); s.Unproven != 0 || !s.From.IsZero() || s.Why == "" {
+		t.Errorf("after an authentic delivery: %+v", s)
+	}
 }
 
 func TestLargeBodies(t *testing.T) {

@@ -51,7 +51,19 @@ type Wanted struct {
 	URL     string
 	Token   string // "": none
 	Signing string // whsec_…; "": none
+	Moved   Moved
 }
+
+// Moved says what Install does when the only webhook with this path, or this name, sends to another host:
+// it may be that of this bot before it moved, or that of another bot, which would hear nothing any more.
+type Moved int
+
+// What it does.
+const (
+	Ask      Moved = iota // nothing; the error names the address
+	TakeOver              // have it send here
+	Beside                // leave it, and make another one
+)
 
 // Hook is a webhook as GitLab shows it. Secrets are not shown.
 type Hook struct {
@@ -109,9 +121,11 @@ const titled = "Slipway " // begins the name of a webhook
 
 // Examined is what [Examine] found of one wanted webhook.
 type Examined struct {
-	Hook   Hook     // zero: it is missing
-	Others int      // how many more send to the same address
-	Wrong  []string // what is not as it should be, in words
+	Hook      Hook     // zero: it is missing
+	Elsewhere bool     // it sends to another host: see [Moved]
+	Others    int      // how many more send to the same address
+	Alike     int      // how many more have the same path, or name, and send elsewhere
+	Wrong     []string // what is not as it should be, in words
 }
 
 // Missing reports whether there is no such webhook.
@@ -131,8 +145,10 @@ func Examine(all []Hook, w Wanted) Examined {
 			case !same(h):
 			case e.Missing():
 				e.Hook = h
-			case h.ID != e.Hook.ID && h.URL == w.URL:
+			case h.URL == w.URL:
 				e.Others++
+			default:
+				e.Alike++
 			}
 		}
 		if !e.Missing() {
@@ -143,6 +159,7 @@ func Examine(all []Hook, w Wanted) Examined {
 		return e
 	}
 	h := e.Hook
+	e.Elsewhere = !strings.EqualFold(hostOf(h.URL), hostOf(w.URL))
 	if h.URL != w.URL {
 		e.Wrong = append(e.Wrong, fmt.Sprintf("it sends to %s", gitlab.Clean(withoutUser(h.URL), 200)))
 	}
@@ -187,6 +204,13 @@ func pathOf(url string) string {
 	return path
 }
 
+// hostOf is the host of an address, with its port.
+func hostOf(address string) string {
+	_, rest, _ := strings.Cut(withoutUser(address), "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return host
+}
+
 // withoutUser is an address without the user and password that may stand in it.
 func withoutUser(address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
@@ -206,6 +230,20 @@ func (s *Setup) Install(ctx context.Context, w Wanted) (did []string, h Hook, er
 		return nil, Hook{}, err
 	}
 	e := Examine(all, w)
+	if e.Elsewhere {
+		switch w.Moved {
+		case TakeOver:
+			if e.Alike > 0 { // which of them was this bot's is not known
+				return nil, Hook{}, errs.E("gitlab.hooks", errs.Conflict, fmt.Errorf("hook %d of project %d and %d more of the same path or name send to other hosts", e.Hook.ID, w.Project, e.Alike)).
+					Hint("remove the one that this bot had on the project's page of webhooks, and install with --beside")
+			}
+		case Beside:
+			e = Examined{}
+		default:
+			return nil, Hook{}, errs.E("gitlab.hooks", errs.Conflict, fmt.Errorf("hook %d of project %d sends to %s, which may be another bot", e.Hook.ID, w.Project, gitlab.Clean(withoutUser(e.Hook.URL), 200))).
+				Hint("if this bot was there before, install with --take-over; if another bot is there, with --beside, which leaves that hook as it is")
+		}
+	}
 	set := map[string]any{"url": w.URL, "name": titled + w.Name, "enable_ssl_verification": strings.HasPrefix(w.URL, "https:"),
 		"push_events_branch_filter": "", "branch_filter_strategy": "all_branches", "token": w.Token}
 	for _, event := range allEvents() {
