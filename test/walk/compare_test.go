@@ -61,7 +61,6 @@ func script(t testing.TB, p *playbook.Playbook, k playbook.Known, w *world, poin
 			w.steps = append(w.steps, about)
 		}
 		if len(points)-1 == point {
-			w.about[[2]int{point, j}] = all[j].Step
 			return j
 		}
 		return 0
@@ -85,6 +84,7 @@ func record(t testing.TB, p *playbook.Playbook, k playbook.Known) *ways {
 					continue
 				}
 				w.once[[2]int{point, j}], _ = script(t, p, k, w, point, j)
+				w.about[[2]int{point, j}] = w.steps[point][j]
 				if i == 0 {
 					first[w.steps[point][j]] = true
 				}
