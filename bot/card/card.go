@@ -38,6 +38,7 @@ type Block struct {
 	Awaited []Awaited `json:"awaited,omitempty"`
 	Links   []Link    `json:"links,omitempty"`
 	Buttons []Button  `json:"buttons,omitempty"`
+	Picture *Picture  `json:"picture,omitempty"`
 }
 
 // Field is a name and its value.
@@ -66,7 +67,9 @@ type Form struct {
 	Text   string `json:"text"`   // on the button that opens it
 	Run    string `json:"run"`    // its id
 	Step   string `json:"step"`   // path
-	Action string `json:"action"` // what is said to the step: answer, done
+	Action string `json:"action"` // what is said to the step: answer, done, reject
+
+	Manifest string `json:"manifest,omitempty"` // of a gate: digest of what the message shows; the form is for nothing else
 }
 
 // Link leads to a page; only http and https.
@@ -75,12 +78,14 @@ type Link struct {
 	URL  string `json:"url"`
 }
 
-// Button is something to press. Pressing it says Command, as if the person had typed it.
+// Button is something to press. Pressing it says Command, as if the person had typed it. Form is what can be
+// said beside it where a chat has forms.
 type Button struct {
 	ID      string `json:"id"`
 	Text    string `json:"text"`
 	Command string `json:"command"`
 	Danger  bool   `json:"danger,omitempty"`
+	Form    *Form  `json:"form,omitempty"`
 }
 
 func (x *Form) mapped(f func(string) string) *Form {
@@ -178,7 +183,7 @@ func (c Card) Check() error {
 	}
 	for i, b := range c.Blocks {
 		kinds, items := 0, 0
-		for _, n := range []int{min(len(b.Text), 1), len(b.Fields), len(b.Steps), len(b.Awaited), len(b.Links), len(b.Buttons)} {
+		for _, n := range []int{min(len(b.Text), 1), len(b.Fields), len(b.Steps), len(b.Awaited), len(b.Links), len(b.Buttons), b.Picture.count()} {
 			if n > 0 {
 				kinds++
 				items = n
@@ -195,6 +200,9 @@ func (c Card) Check() error {
 			if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 				return bad("the link %q does not lead to a web page", l.Text)
 			}
+		}
+		if p := b.Picture; p != nil && (p.Run == "" || p.Alt == "") {
+			return bad("the picture of block %d needs a run and what it shows in words", i+1)
 		}
 		for _, p := range b.Buttons {
 			if p.ID == "" || p.Text == "" || p.Command == "" {
@@ -239,7 +247,8 @@ func (c Card) Map(escape func(string) string) Card {
 		b.Steps = mapped(b.Steps, func(x Step) Step { return Step{f(x.Name), x.State, f(x.Detail)} })
 		b.Awaited = mapped(b.Awaited, func(x Awaited) Awaited { return Awaited{f(x.Who), f(x.What), x.Form.mapped(f)} })
 		b.Links = mapped(b.Links, func(x Link) Link { return Link{f(x.Text), x.URL} })
-		b.Buttons = mapped(b.Buttons, func(x Button) Button { x.Text = f(x.Text); return x })
+		b.Buttons = mapped(b.Buttons, func(x Button) Button { x.Text, x.Form = f(x.Text), x.Form.mapped(f); return x })
+		b.Picture = b.Picture.mapped(f)
 		return b
 	})
 	return out
@@ -261,6 +270,7 @@ type GateMessage struct {
 	Key      string // one per manifest and channel
 	RunName  string // "release/lava/2019.01"
 	RunRef   string // how commands name the run; RunName if empty
+	RunID    string // "": a no cannot be said by a form
 	Gate     string
 	Manifest string    // digest of what is approved
 	Rule     string    // in words: "2 of maintainer, not requester"
@@ -276,8 +286,8 @@ type GateMessage struct {
 const Approve = "✅"
 
 // Card is the gate message as a card. While it is open it says how to approve; once it is closed
-// or superseded, only how it ended, and has no buttons. Its button names the manifest, so that a
-// press on an old message cannot approve something newer. Digests are shown [Short].
+// or superseded, only how it ended, and has no buttons. Its button and its form name the manifest, so that
+// what is pressed on an old message is no word on something newer. Digests are shown [Short].
 func (g GateMessage) Card() Card {
 	ref := g.RunRef
 	if ref == "" {
@@ -301,9 +311,11 @@ func (g GateMessage) Card() Card {
 	if g.Closed == "" {
 		c.Mentions = g.Mentions
 		c.Status = "React with " + Approve + " to approve exactly this."
-		c.Blocks = append(c.Blocks, Block{Buttons: []Button{
-			{ID: "approve/" + g.Manifest, Text: "Approve", Command: "approve " + ref + " " + g.Gate + " --manifest " + g.Manifest},
-		}})
+		yes := Button{ID: "approve/" + g.Manifest, Text: "Approve", Command: "approve " + ref + " " + g.Gate + " --manifest " + g.Manifest}
+		if g.RunID != "" { // a no needs a reason
+			yes.Form = &Form{Text: "Reject…", Run: g.RunID, Step: g.Gate, Action: "reject", Manifest: g.Manifest}
+		}
+		c.Blocks = append(c.Blocks, Block{Buttons: []Button{yes}})
 	}
 	return c
 }

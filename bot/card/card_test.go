@@ -228,3 +228,27 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+// The form of a gate message is for what the message shows, and gone with it.
+func TestAGateMessageNamesItsFormsManifest(t *testing.T) {
+	form := func(g GateMessage) (f *Form) {
+		for _, b := range g.Card().Map(func(s string) string { return "‹" + s + "›" }).Blocks {
+			for _, x := range b.Buttons {
+				f = x.Form
+			}
+		}
+		return f
+	}
+	g := gateMessage()
+	if f := form(g); f != nil {
+		t.Errorf("the form of a run without an id is %+v", f)
+	}
+	g.RunID = "id1"
+	if f := form(g); f == nil || *f != (Form{Text: "‹Reject…›", Run: "id1", Step: "go", Action: "reject", Manifest: g.Manifest}) {
+		t.Errorf("the form is %+v", f)
+	}
+	g.Closed = "approved"
+	if f := form(g); f != nil {
+		t.Errorf("the form of a closed gate is %+v", f)
+	}
+}

@@ -108,6 +108,11 @@ func (p *page) block(b Block) {
 		p.hang(indent+"• ", Clean(l.Text))
 		p.line(indent + "  " + Clean(l.URL)) // never wrapped: it must stay clickable
 	}
+	if b.Picture != nil {
+		for _, l := range strings.Split(b.Picture.Alt, "\n") {
+			p.hang(indent, Clean(l))
+		}
+	}
 	for _, x := range b.Buttons {
 		p.hang(indent+"▸ ", Clean(x.Text)+": "+Short(Clean(x.Command)))
 	}

@@ -16,6 +16,7 @@ const (
 	gapY     = 34.0 // between two rows
 	margin   = 18.0
 	headH    = 60.0 // the head of a box that holds the steps of an each
+	headFile = 64.0 // the heading of a file
 	padBox   = 16.0
 
 	// maxRow is how many nodes stand side by side; steps that could begin together beyond that

@@ -60,6 +60,14 @@ func (d *drawing) key() []keyRow {
 	return rows
 }
 
+// keyHeight is the room that the legend takes.
+func (d *drawing) keyHeight(rows []keyRow) float64 {
+	if len(rows) == 0 {
+		return 0
+	}
+	return float64(len(rows))*keyLine + 8
+}
+
 func (d *drawing) legend(rows []keyRow, y float64) {
 	d.WriteString("<g aria-hidden=\"true\">\n")
 	for _, row := range rows {

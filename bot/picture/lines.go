@@ -78,8 +78,8 @@ func (d *drawing) lines(l *level) {
 		}
 		side := branchX(s)
 		x := s.from.box.x + math.Round(s.from.box.w/2) + side + 6
-		if side < 0 {
-			x -= 12 + measure(word, 10.5)
+		if wide := measure(word, 10.5); side < 0 || l == d.root && x+wide > l.w+margin { // or it would stick out of the picture
+			x -= 12 + wide
 		}
 		d.label(x, s.from.box.y+s.from.box.h+12, word, "sw-l")
 	}

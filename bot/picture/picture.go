@@ -32,7 +32,10 @@ type Options struct {
 	Title      string                   // what it shows, "release/lava/2019.01"; by default the playbook's name
 	Standalone bool                     // a file of its own: with XML namespace, style sheet, background and legend
 	Link       func(path string) string // where a step leads; nil: "#" + [Anchor]; "" is no link
+	AsOf       time.Time                // when it was so, told under the heading of a file; zero: not told
 	ID         string                   // goes before every id, so that two pictures fit on one page; "" is "sw"
+
+	remark string // follows what stands under the heading
 }
 
 // Anchor is the id of a step's place on a page: "step-build.compile".

@@ -24,6 +24,19 @@ type drawing struct {
 }
 
 func (plan *Plan) draw(steps map[string]Step, o Options) []byte {
+	d := plan.drawing(steps, o)
+	head := margin
+	if o.Standalone {
+		head = headFile
+	}
+	d.w = math.Max(d.root.w+2*margin, 280)
+	d.h = head + d.root.h + margin
+	d.document(head)
+	return d.Bytes()
+}
+
+// drawing is a picture before anything of it is drawn.
+func (plan *Plan) drawing(steps map[string]Step, o Options) *drawing {
 	if o.Title == "" {
 		o.Title = plan.p.Name
 	}
@@ -36,15 +49,7 @@ func (plan *Plan) draw(steps map[string]Step, o Options) []byte {
 			o.Link = func(string) string { return "" }
 		}
 	}
-	d := &drawing{Plan: plan, steps: steps, o: o, signs: states(), looks: kinds()}
-	head := margin
-	if o.Standalone {
-		head = 64
-	}
-	d.w = math.Max(d.root.w+2*margin, 280)
-	d.h = head + d.root.h + margin
-	d.document(head)
-	return d.Bytes()
+	return &drawing{Plan: plan, steps: steps, o: o, signs: states(), looks: kinds()}
 }
 
 func (plan *Plan) gather(l *level) {
@@ -63,7 +68,7 @@ func (plan *Plan) gather(l *level) {
 
 func (d *drawing) state(b *box) Step {
 	st := d.steps[b.Path]
-	if st.State == "" {
+	if d.look(st.State).state != st.State { // none, or one that nobody knows
 		st.State = card.Pending
 	}
 	return st
@@ -78,11 +83,21 @@ func (d *drawing) document(head float64) {
 	var key []keyRow
 	if d.o.Standalone {
 		key = d.key()
-		d.h += float64(len(key)) * keyLine
-		if len(key) > 0 {
-			d.h += 8
-		}
+		d.h += d.keyHeight(key)
 	}
+	d.open(key)
+	if d.o.Standalone {
+		d.heading()
+	}
+	d.body(math.Round((d.w-d.root.w)/2), head)
+	if len(key) > 0 {
+		d.legend(key, head+d.root.h+margin+8)
+	}
+	d.WriteString("</svg>\n")
+}
+
+// open begins a document.
+func (d *drawing) open(key []keyRow) {
 	// What has links in it is no image to assistive programs, which would hide the links.
 	role := "img"
 	if slices.ContainsFunc(d.all, func(b *box) bool { return safe(d.o.Link(b.Path)) != "" }) {
@@ -96,22 +111,24 @@ func (d *drawing) document(head float64) {
 		d.f("<style>%s</style>\n", alone())
 	}
 	d.defs(key)
-	if d.o.Standalone {
-		d.f("<rect class=\"sw-bg\" width=\"%s\" height=\"%s\"/>\n", n(d.w), n(d.h))
-		d.f("<text class=\"sw-h\" x=\"%s\" y=\"28\">%s</text>\n", n(margin), escape(cut(d.o.Title, 18, d.w-2*margin)))
-		d.f("<text class=\"sw-t\" x=\"%s\" y=\"46\">%s</text>\n", n(margin), escape(cut(d.summary(), 11, d.w-2*margin)))
-	}
-	d.f("<g transform=\"translate(%s %s)\">\n", n(math.Round((d.w-d.root.w)/2)), n(head))
+}
+
+// heading is the ground of a file, and what stands above the steps.
+func (d *drawing) heading() {
+	d.f("<rect class=\"sw-bg\" width=\"%s\" height=\"%s\"/>\n", n(d.w), n(d.h))
+	d.f("<text class=\"sw-h\" x=\"%s\" y=\"28\">%s</text>\n", n(margin), escape(cut(d.o.Title, 18, d.w-2*margin)))
+	d.f("<text class=\"sw-t\" x=\"%s\" y=\"46\">%s</text>\n", n(margin), escape(cut(d.summary(), 11, d.w-2*margin)))
+}
+
+// body is the steps and the lines between them, with the corner of them all at x, y.
+func (d *drawing) body(x, y float64) {
+	d.f("<g transform=\"translate(%s %s)\">\n", n(x), n(y))
 	d.frames(d.root)
 	d.lines(d.root)
 	for _, b := range d.all {
 		d.node(b)
 	}
 	d.WriteString("</g>\n")
-	if len(key) > 0 {
-		d.legend(key, head+d.root.h+margin+8)
-	}
-	d.WriteString("</svg>\n")
 }
 
 // summary is the line under the heading of a file.
@@ -126,7 +143,14 @@ func (d *drawing) summary() string {
 	for _, b := range d.all {
 		count[d.state(b).State]++
 	}
-	return d.counted(Step{Counts: count})
+	text := d.counted(Step{Counts: count})
+	if !d.o.AsOf.IsZero() {
+		text += ", as of " + card.Moment(d.o.AsOf)
+	}
+	if d.o.remark != "" {
+		text += ". " + d.o.remark
+	}
+	return text
 }
 
 // defs are the outlines, icons and signs that the picture uses, each once.

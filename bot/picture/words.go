@@ -64,6 +64,14 @@ func (d *drawing) kindWord(k playbook.StepKind) string {
 	return string(k)
 }
 
+// Words tells what the picture of a run shows to those who do not see it, in one line.
+func (plan *Plan) Words(steps map[string]Step) string {
+	if steps == nil {
+		steps = map[string]Step{}
+	}
+	return plan.drawing(steps, Options{}).describe()
+}
+
 // describe tells the whole picture to those who do not see it.
 func (d *drawing) describe() string {
 	steps := fmt.Sprintf("%d steps", len(d.all))

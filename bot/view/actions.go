@@ -150,8 +150,8 @@ func actionsFor(v seen, p people.PersonID, kind string, def *playbook.Step, st *
 	return []Action{}
 }
 
-// gateActions are what can be said to an open gate: yes to exactly what is shown, no, and to take
-// either back.
+// gateActions are what can be said to an open gate: yes to exactly what is shown, no to exactly that, and to
+// take either back. A veto names no manifest: it ends nothing, and goes with the manifest that it stopped.
 func gateActions(v seen, p people.PersonID, st *run.Step, at string) []Action {
 	if st == nil || st.Gate == nil || st.Gate.Digest == "" || st.Gate.Verdict != nil {
 		return []Action{}
@@ -167,7 +167,7 @@ func gateActions(v seen, p people.PersonID, st *run.Step, at string) []Action {
 	} else {
 		out = append(out, Action{ID: "approve", Text: "Approve exactly this", Command: "approve " + at + " --manifest " + string(st.Gate.Digest)})
 	}
-	out = append(out, Action{ID: "reject", Text: "Reject", Command: "reject " + at, Danger: true, Fields: []Field{reason(true)}})
+	out = append(out, Action{ID: "reject", Text: "Reject", Command: "reject " + at + " --manifest " + string(st.Gate.Digest), Danger: true, Fields: []Field{reason(true)}})
 	if vetoed {
 		return append(out, Action{ID: "unveto", Text: "Lift the veto", Command: "unveto " + at})
 	}

@@ -73,7 +73,7 @@ func (r *Reader) say(v seen, ev run.Event) (words, weight, message string) {
 	case run.Withdrawn:
 		return f("%s takes back %s", who(b.Person), kindWords(b.Kind)) + colon(b.Reason), key, ""
 	case run.GateClosing:
-		return f("the quorum of %s stands; roles and reactions are read again", b.Step), fine, ""
+		return f("the answers to %s are read again before it closes, with roles and accounts", b.Step), fine, ""
 	case run.GateClosed:
 		if b.Approved {
 			return b.Step + " is approved: " + strings.Join(b.Verdict.Explain(), "; "), key, ""

@@ -121,6 +121,9 @@ func TestEveryButtonIsALineThatWorks(t *testing.T) {
 	if err != nil || strings.Join(why.Lines, "\n") != strings.Join(g.Lines, "\n") {
 		t.Errorf("the gate says %q, why says %q (%v)", g.Lines, why.Lines, err)
 	}
+	if no := action(t, g.Actions, "reject").Command; !strings.HasSuffix(no, " go --manifest "+g.Digest) { // a no is final, and to what is shown
+		t.Errorf("the line of a no is %s", no)
+	}
 	w.press("alan", action(t, g.Actions, "approve"), nil)
 	if g := w.gate("alan", name); !g.Yes || g.Actions[0].ID != "withdraw" || len(g.Votes) != 1 || !g.Votes[0].Counts {
 		t.Errorf("after an approval: %+v", g)

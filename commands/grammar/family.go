@@ -181,6 +181,7 @@ func (f Family) Entries() []Entry {
 		{Verb: "runbook", Args: []Arg{run}, Options: []Option{{Name: "from", Kind: Number, Help: "the first step to show, by its number"}},
 			Summary: "Print what is left of a run as shell commands, for the day the bot is down.",
 			Who:     "whoever may see the run", Examples: []string{on + "runbook " + s, on + "runbook " + s + " --from 12"}},
+		f.graph(run, s),
 		{Verb: "history", Args: []Arg{run}, Options: []Option{{Name: "from", Kind: Number, Help: "the first event to show"}},
 			Summary: "List all that happened in a run.", Who: "whoever may see the run", Examples: []string{on + "history " + s}},
 		{Verb: "hold", Args: []Arg{run}, Options: []Option{{Name: "now", Kind: Flag, Help: "also take back jobs that are running"}, {Name: "reason", Kind: Text, Help: "why, in words"}},

@@ -18,6 +18,7 @@ func general() []Entry {
 	project := Arg{Name: "project", Kind: Project, Help: "a project's name"}
 	lock := Arg{Name: "lock", Kind: Lock, Help: "a lock's name, e.g. archive/stable"}
 	reason := Option{Name: "reason", Kind: Text, Required: true, Help: "why, in words; it is kept and shown"}
+	manifest := Option{Name: "manifest", Kind: ID, Help: "digest of what you saw; refused if the gate shows something else by now"}
 	from := func(required bool) Option {
 		return Option{Name: "from", Kind: Date, Required: required, Help: "the first moment"}
 	}
@@ -32,11 +33,11 @@ func general() []Entry {
 		may      = "the run's owner, or a maintainer of its project"
 	)
 	return []Entry{
-		{Path: "approve", Args: []Arg{run, gate}, Options: []Option{{Name: "manifest", Kind: ID, Help: "digest of what you saw; refused if the gate shows something else by now"}},
+		{Path: "approve", Args: []Arg{run, gate}, Options: []Option{manifest},
 			Summary: "Say yes to what an open gate shows.", Who: approver,
 			Examples: []string{"approve 2019.01", "approve lava/2019.01 publish", "approve 2019.01 go --manifest sha256:9f86d081884c7d65"}},
-		{Path: "reject", Args: []Arg{run, gate}, Options: []Option{reason}, Summary: "Say a final no to a gate.", Who: approver,
-			Examples: []string{`reject 2019.01 go --reason "the changelog is wrong"`}},
+		{Path: "reject", Args: []Arg{run, gate}, Options: []Option{reason, manifest}, Summary: "Say a final no to a gate.", Who: approver,
+			Examples: []string{`reject 2019.01 go --reason "the changelog is wrong"`, `reject 2019.01 go --reason "the changelog is wrong" --manifest sha256:9f86d081884c7d65`}},
 		{Path: "veto", Args: []Arg{run, gate}, Options: []Option{reason}, Summary: "Block a gate until the veto is lifted.", Who: "a maintainer of the project",
 			Examples: []string{`veto 2019.01 publish --reason "wait for the security fix"`}},
 		{Path: "unveto", Args: []Arg{run, gate}, Summary: "Lift a veto.", Who: "who gave the veto, or whom the gate names", Examples: []string{"unveto 2019.01 publish"}},

@@ -121,6 +121,8 @@ func (a *Answers) family(ctx context.Context, s engine.Spoken, c grammar.Command
 		}), w), nil
 	case "history":
 		return a.history(ctx, id, c.Options["from"])
+	case "graph":
+		return "", a.graph(ctx, s, once, id, p, state, w)
 	case "runbook":
 		return runbookOf(p, state, w, c.Family, c.Options["from"]), nil
 	case "undo-plan":

@@ -90,7 +90,7 @@ func (a *Answers) linked(ctx context.Context, s engine.Spoken, c grammar.Command
 	for _, one := range list {
 		line := fmt.Sprintf("• %s, by the configuration", one.Account)
 		if !one.At.IsZero() {
-			line = fmt.Sprintf("• %s, linked on %s, confirmed by %s", accountText(one.Account), card.Moment(one.At), one.By)
+			line = fmt.Sprintf("• %s, linked on %s, confirmed by %s", one.Account.Shown(), card.Moment(one.At), one.By)
 		}
 		if why := w.Directory.Barred(one.Account); why != "" {
 			line += "; it does not count: " + why
@@ -102,7 +102,7 @@ func (a *Answers) linked(ctx context.Context, s engine.Spoken, c grammar.Command
 
 func logLine(e engine.LinkEvent) string {
 	text := fmt.Sprintf("• %s: ", card.Moment(e.At))
-	switch who := accountText(e.Account); {
+	switch who := e.Account.Shown(); {
 	case e.Account.ID == "":
 		text += fmt.Sprintf("%s %s", e.By, e.What)
 		if e.By != e.Person {
@@ -118,14 +118,6 @@ func logLine(e engine.LinkEvent) string {
 		text += fmt.Sprintf("%s %s of %s", who, e.What, e.Person)
 	}
 	return text
-}
-
-// accountText is an account as people read it. The name is its owner's choice, so the id is beside it.
-func accountText(a people.Account) string {
-	if a.Handle == "" || a.Handle == a.ID || a.Handle == a.String() {
-		return a.String()
-	}
-	return fmt.Sprintf("%s (%s)", clip(a.Handle, 60), a)
 }
 
 // accountsOf are the accounts of a person in one line.

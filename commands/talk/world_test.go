@@ -133,7 +133,7 @@ func account(who string) people.Account { return people.Account{Source: "chat", 
 // room keeps the last answer.
 type room struct{ posts []card.Card }
 
-func (r *room) Find(context.Context, string, engine.Ref) (engine.Ref, bool, error) {
+func (r *room) Find(context.Context, string, engine.Ref, time.Time) (engine.Ref, bool, error) {
 	return engine.Ref{}, false, nil
 }
 func (r *room) Post(_ context.Context, _ string, to engine.Ref, c card.Card) (engine.Ref, error) {
