@@ -98,10 +98,7 @@ func (e *Engine) awayOver(key string) {
 // showAgain has what is shown of a run looked at, though nothing of the run changed.
 func (e *Engine) showAgain(runID string) {
 	e.feed.note(runID)
-	if e.cfg.Cards != nil {
-		e.cards.mark(runID, e.now())
-		e.wake(loopCards)
-	}
+	e.show(runID)
 }
 
 // awayMark changes when what is shown of a run's effects does; "" when they all get through.

@@ -302,7 +302,11 @@ func (e *Engine) sendPost(ctx context.Context, r *effectRecord, lost bool) (acti
 	c.Key = postKey(r.Parcel, p)
 	shown := shownBy(list)
 	if lost {
-		ref, found, err := e.cfg.Posters[p.Place.Source].Find(ctx, c.Key, Ref{Place: p.Place})
+		since := time.Time{} // of what a step posted under a key of its own
+		if p.Post == "" {
+			since = e.sinceOf(r, r.Epoch, p.Begun)
+		}
+		ref, found, err := e.cfg.Posters[p.Place.Source].Find(ctx, c.Key, Ref{Place: p.Place}, since)
 		if err != nil {
 			return nil, err
 		}
@@ -310,7 +314,7 @@ func (e *Engine) sendPost(ctx context.Context, r *effectRecord, lost bool) (acti
 			return action.Values{"message": ref.String(), "shown": map[string]any{}}, nil
 		}
 	}
-	ref, err := e.post(ctx, c.Key, Ref{Place: p.Place}, c, false)
+	ref, err := e.post(ctx, c.Key, Ref{Place: p.Place}, c, false, time.Time{})
 	if err != nil {
 		return nil, err
 	}

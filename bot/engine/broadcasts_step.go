@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"slipway/bot/action"
 	"slipway/bot/errs"
@@ -59,7 +60,7 @@ func (e *Engine) broadcast(ctx context.Context, r *effectRecord, in action.Value
 	for _, place := range e.told(project) {
 		// Each place is told on its own, so after a try that failed all are looked for.
 		key := short("broadcast\x00" + r.Key + "\x00" + place.Source + "\x00" + place.ID)
-		reached, err := e.tellPlace(ctx, n.Key, key, place, lost)
+		reached, err := e.tellPlace(ctx, n.Key, key, place, lost, e.sinceOf(r, l.rec.Epoch, r.After))
 		if err != nil {
 			return nil, err
 		}
@@ -87,7 +88,7 @@ func (e *Engine) composeOnce(ctx context.Context, r newsRecord) error {
 }
 
 // tellPlace posts news in one channel of the configuration, once, and writes the receipt.
-func (e *Engine) tellPlace(ctx context.Context, newsKey, postKey string, place Place, lost bool) (reached bool, err error) {
+func (e *Engine) tellPlace(ctx context.Context, newsKey, postKey string, place Place, lost bool, since time.Time) (reached bool, err error) {
 	s := configuredSub(place)
 	parcel := short("parcel\x00" + newsKey + "\x00" + s.To.Key())
 	var p parcelRecord
@@ -100,7 +101,7 @@ func (e *Engine) tellPlace(ctx context.Context, newsKey, postKey string, place P
 	}
 	c := subscription.Post([]subscription.Item{r.Item}, e.setting(s))
 	c.Key = postKey
-	ref, err := e.post(ctx, c.Key, Ref{Place: place}, c, lost)
+	ref, err := e.post(ctx, c.Key, Ref{Place: place}, c, lost, since)
 	p = parcelRecord{To: s.To, Place: place, Keys: []string{newsKey}, State: isSent, Begun: e.now(), At: e.now(), Message: ref.String(),
 		Post: postKey, Shown: map[string]int{newsKey: len(r.Corrections)}}
 	switch {

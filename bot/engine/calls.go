@@ -96,8 +96,8 @@ func (e *Engine) callsOf(ctx context.Context, l *live) ([]call, error) {
 	return out, nil
 }
 
-// showCalls posts what is to be settled, and says on the messages of what was that it is.
-func (e *Engine) showCalls(ctx context.Context, l *live) error {
+// showCalls posts in one chat what is to be settled, and says on its messages of what was that it is.
+func (e *Engine) showCalls(ctx context.Context, source string, l *live) error {
 	open, err := e.callsOf(ctx, l)
 	if err != nil {
 		if errs.Is(err, errs.Corrupt) {
@@ -117,6 +117,9 @@ func (e *Engine) showCalls(ctx context.Context, l *live) error {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(have)) {
+		if !e.cards.cares(source, splitID(key)[4]) {
+			continue
+		}
 		if !slices.ContainsFunc(open, func(c call) bool { return strings.HasPrefix(key, c.name+sep) }) {
 			if err := e.settled(ctx, l, key, have[key]); err != nil {
 				return err
@@ -125,6 +128,9 @@ func (e *Engine) showCalls(ctx context.Context, l *live) error {
 	}
 	for _, c := range open {
 		for _, place := range e.places(l.state) {
+			if place.Source != source {
+				continue
+			}
 			key := c.name + sep + id(place.Source, place.ID)
 			r, had := have[key]
 			if !had {
@@ -169,7 +175,7 @@ func (e *Engine) postCall(ctx context.Context, l *live, c call, key string, plac
 		shown.Mentions = append(shown.Mentions, string(p))
 	}
 	e.point("call/before-post")
-	ref, err := e.post(ctx, shown.Key, Ref{Place: place, Thread: thread}, shown, lost)
+	ref, err := e.post(ctx, shown.Key, Ref{Place: place, Thread: thread}, shown, lost, postedFrom(r.At))
 	e.point("call/after-post")
 	if err != nil {
 		return err
@@ -187,7 +193,7 @@ func (e *Engine) settled(ctx context.Context, l *live, key string, r callRecord)
 	path, place := parts[2], Place{Source: parts[4], ID: parts[5]}
 	poster := e.cfg.Posters[place.Source]
 	if r.Message == "" && poster != nil { // posted, perhaps, just before the process ended
-		ref, found, err := poster.Find(ctx, callKey(key, r), Ref{Place: place, Thread: r.Thread})
+		ref, found, err := poster.Find(ctx, callKey(key, r), Ref{Place: place, Thread: r.Thread}, postedFrom(r.At))
 		if err != nil && !errs.Is(err, errs.Gone) {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"slipway/bot/action"
 	"slipway/bot/card"
@@ -54,19 +55,51 @@ func (e *Engine) direct(s *run.State) []Place {
 	return out
 }
 
-// post posts once: a post that may have been lost is looked for first.
-func (e *Engine) post(ctx context.Context, key string, to Ref, c card.Card, lost bool) (Ref, error) {
+// post posts once: a post that may have been lost is looked for first, among what was written since
+// then.
+func (e *Engine) post(ctx context.Context, key string, to Ref, c card.Card, lost bool, since time.Time) (Ref, error) {
 	poster := e.cfg.Posters[to.Place.Source]
 	if poster == nil {
 		return Ref{}, errs.E("engine.post", errs.Gone, fmt.Errorf("the chat %s is not configured", to.Place.Source))
 	}
 	if lost {
-		ref, found, err := poster.Find(ctx, key, to)
+		ref, found, err := poster.Find(ctx, key, to, since)
 		if err != nil || found {
 			return ref, err
 		}
 	}
 	return poster.Post(ctx, key, to, c)
+}
+
+// postMargin is how far apart the clock of a chat and ours may be.
+const postMargin = 5 * time.Minute
+
+// postedFrom is the earliest time, by the clock of a chat, at which something was posted that was
+// intended then; zero when that is not known.
+func postedFrom(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(-postMargin)
+}
+
+// sinceOf is that of an effect of which something is posted that was intended at no earlier than at, in
+// a run of that epoch.
+func (e *Engine) sinceOf(r *effectRecord, epoch uint64, at time.Time) time.Time {
+	if e.mayBeOlder(min(epoch, r.Epoch)) {
+		return time.Time{}
+	}
+	if !r.First.IsZero() && r.First.Before(at) {
+		at = r.First
+	}
+	return postedFrom(at)
+}
+
+// mayBeOlder reports whether what was intended in an epoch of the store may have been posted in the time
+// that the last restore lost, before the intent that we know.
+func (e *Engine) mayBeOlder(epoch uint64) bool {
+	rec := e.world.restored.Load()
+	return rec != nil && (epoch < rec.Epoch || !rec.Settled && e.now().Before(rec.Until))
 }
 
 // postGate puts a manifest to the people, once in each place of the project, in the card's thread.
@@ -81,7 +114,8 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 		return action.Values{"messages": []any{}}, nil // superseded meanwhile
 	}
 	messages := []any{}
-	var gone error
+	var gone, held error                               // what one chat holds up keeps the gate from no other
+	since := e.sinceOf(r, l.rec.Epoch, st.Gate.Opened) // its key is that of the manifest, whoever asks people again
 	for _, place := range e.places(l.state) {
 		index := id(digest, r.Run, r.Step, place.Source, place.ID)
 		if old, err := e.cfg.Store.Get(ctx, Key{spGates, index}); err != nil {
@@ -91,14 +125,22 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 			continue
 		}
 		thread, err := e.showCard(ctx, l, place)
+		if e.holdsUp(ctx, err) {
+			held = err
+			continue
+		}
 		if err != nil && !errs.Is(err, errs.Gone) {
 			return nil, err
 		}
 		key := gateKey(digest, r.Run, r.Step, place)
 		c := e.gateCard(ctx, l, r.Step, key, in, "")
-		ref, err := e.post(ctx, key, Ref{Place: place, Thread: thread}, c, lost)
+		ref, err := e.post(ctx, key, Ref{Place: place, Thread: thread}, c, lost, since)
 		if errs.Is(err, errs.Gone) {
 			gone = err
+			continue
+		}
+		if e.holdsUp(ctx, err) {
+			held = err
 			continue
 		}
 		if err != nil {
@@ -121,14 +163,22 @@ func (e *Engine) postGate(ctx context.Context, r *effectRecord, in action.Values
 		messages = append(messages, ref.String())
 		e.cards.mark(r.Run, e.now().Add(e.cfg.CardEvery)) // what was counted meanwhile is shown
 		// A reaction may have come before we knew that the message is ours.
-		if err := e.touched(ctx, ref); err != nil {
+		if err := e.touched(ctx, ref, false); err != nil {
 			return nil, err
 		}
+	}
+	if held != nil {
+		return nil, held
 	}
 	if len(messages) == 0 && gone != nil {
 		return nil, gone
 	}
 	return action.Values{"messages": messages}, nil
+}
+
+// holdsUp reports whether err is of one chat, which can be asked again while others are spoken to.
+func (e *Engine) holdsUp(ctx context.Context, err error) bool {
+	return err != nil && !errs.Is(err, errs.Gone) && (!stops(err) || errs.Is(err, errs.Doubtful)) && ctx.Err() == nil && e.failed() == nil
 }
 
 // reply answers a person in the thread of what was said.
@@ -153,15 +203,55 @@ func (e *Engine) reply(ctx context.Context, r *effectRecord, lost bool) (action.
 		c.Blocks = append(c.Blocks, card.Block{Text: string(part)})
 		rest = rest[len(string(part)):]
 	}
-	c = withButtons(c, in.Buttons)
+	c = withButtons(e.withPicture(c, in.Picture), in.Buttons)
 	if in.Person != "" {
 		c.Mentions = []string{string(in.Person)}
 	}
-	_, err := e.post(ctx, r.Key, in.To, c, lost)
+	_, err := e.post(ctx, r.Key, in.To, c, lost, e.sinceOf(r, r.Epoch, r.After))
 	if errs.Is(err, errs.Gone) {
-		err = nil // nobody is there to be told
+		err = e.replyAlone(ctx, r, in, c, lost)
 	}
 	return action.Values{}, err
+}
+
+// replyAlone gives a person the answer to what was said where the bot cannot write, such as a command in a
+// channel that it is no member of, where the person is alone with it, and says where it was said. Where the
+// chat can open such a place for an account, somebody who is not known gets it too.
+func (e *Engine) replyAlone(ctx context.Context, r *effectRecord, in replyIn, c card.Card, lost bool) error {
+	places := e.alone(in.Person)
+	place, err := e.openAlone(ctx, in, places)
+	if err != nil {
+		return err
+	}
+	if place != (Place{}) {
+		places = append(places, place)
+	}
+	if slices.Contains(places, in.To.Place) {
+		return nil // the other places of the person get it by themselves
+	}
+	c.Blocks = append(c.Blocks, card.Block{Text: fmt.Sprintf("You said that on %s, in %s, where I cannot write. Whoever may add me there can change that.", in.To.Place.Source, in.To.Place.ID)})
+	for _, place := range places {
+		c.Key = short(r.Key + "\x00" + place.Source + "\x00" + place.ID)
+		if _, err := e.post(ctx, c.Key, Ref{Place: place}, c, lost, e.sinceOf(r, r.Epoch, r.After)); err != nil && !errs.Is(err, errs.Gone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// openAlone opens the place where the account that is answered is alone with the bot, unless one of that
+// chat is known already. The zero Place: there is none.
+func (e *Engine) openAlone(ctx context.Context, in replyIn, known []Place) (Place, error) {
+	source := in.To.Place.Source
+	chat, can := e.cfg.Posters[source].(Aloner)
+	if !can || in.Account == "" || slices.ContainsFunc(known, func(p Place) bool { return p.Source == source }) {
+		return Place{}, nil
+	}
+	place, err := chat.Alone(ctx, people.Account{Source: source, ID: in.Account})
+	if errs.Is(err, errs.Gone) || errs.Is(err, errs.Denied) {
+		return Place{}, nil
+	}
+	return place, err
 }
 
 // remind tells those that a step waits for, in the card's thread.
@@ -187,7 +277,7 @@ func (e *Engine) remind(ctx context.Context, r *effectRecord, in action.Values, 
 		thread, err := e.showCard(ctx, l, place)
 		if err == nil {
 			c.Key = short("remind\x00" + r.Key + "\x00" + place.Source + "\x00" + place.ID)
-			_, err = e.post(ctx, c.Key, Ref{Place: place, Thread: thread}, c, lost)
+			_, err = e.post(ctx, c.Key, Ref{Place: place, Thread: thread}, c, lost, e.sinceOf(r, l.rec.Epoch, r.After))
 		}
 		if err != nil && !errs.Is(err, errs.Gone) {
 			last = err

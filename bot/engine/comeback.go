@@ -2,12 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
-	"slipway/bot/errs"
 	"slipway/bot/run"
 )
 
@@ -15,7 +13,8 @@ import (
 // how long nobody was. What happened meanwhile is read back: sources that can tell again what they
 // delivered ([Engine.ReadBack]), the reactions on open gates, and what waits wait for. Each thing that
 // was found so is noted in the commit that takes it, and one notice tells all of them, also when the
-// process is killed in the middle.
+// process is killed in the middle. The reactions on open gates are read at every start: the shortest stop
+// is long enough for one.
 
 const (
 	metaAlive = "alive" // → when the engine was last at work
@@ -54,6 +53,7 @@ type comeback struct {
 	began  time.Time   // of this process
 	rec    *backRecord // nil: there is nothing to make up for
 	raw    []byte
+	gates  startReads
 }
 
 // away is the absence that is being made up for, or nil.
@@ -173,7 +173,10 @@ func (e *Engine) backDue(ctx context.Context) (did bool, next time.Time, err err
 		c.mu.Unlock()
 		noted = now
 	}
-	next = noted.Add(aliveEvery)
+	did, next, read, err := e.readGatesAtStart(ctx)
+	if next = earlier(next, noted.Add(aliveEvery)); did || err != nil {
+		return did, next, err
+	}
 	switch {
 	case rec == nil:
 		return false, next, nil
@@ -181,17 +184,14 @@ func (e *Engine) backDue(ctx context.Context) (did bool, next time.Time, err err
 		return false, next, nil
 	case rec.Told:
 		return true, next, e.backEnds(ctx)
-	case !rec.Gates:
-		if err := e.touchGates(ctx); err != nil {
-			return false, time.Time{}, err
-		}
+	case read && !rec.Gates:
 		return true, next, e.changeBack(ctx, "back/gates", func(r *backRecord) { r.Gates = true }, nil)
 	}
 	ready, err := e.madeUp(ctx, rec)
 	if err != nil {
 		return false, time.Time{}, err
 	}
-	if !ready && now.Before(began.Add(backWait)) {
+	if !(ready && read) && now.Before(began.Add(backWait)) {
 		return false, earlier(next, now.Add(time.Second)), nil
 	}
 	return true, next, e.tellBack(ctx, rec)
@@ -215,45 +215,6 @@ func (e *Engine) readAll(rec *backRecord) bool {
 		}
 	}
 	return true
-}
-
-// touchGates has the reactions of open gates read again.
-func (e *Engine) touchGates(ctx context.Context) error {
-	var runs []string
-	err := e.cfg.Store.Scan(ctx, spAwaits, "", "", false, func(k string, _ []byte) bool {
-		if parts := splitID(k); len(parts) >= 4 && !slices.Contains(runs, parts[2]) {
-			runs = append(runs, parts[2])
-		}
-		return ctx.Err() == nil
-	})
-	if err = errors.Join(err, ctx.Err()); err != nil {
-		return err
-	}
-	for _, runID := range runs {
-		l, err := e.load(ctx, runID)
-		if errs.Is(err, errs.Corrupt) && e.failed() == nil {
-			continue // it is shown as what it is
-		}
-		if err != nil {
-			return err
-		}
-		for path, st := range l.state.Steps {
-			if l.raw == nil || st.Gate == nil || st.Gate.Digest == "" || st.Gate.Verdict != nil || st.Status != run.Running {
-				continue
-			}
-			refs, err := e.gateRefs(ctx, string(st.Gate.Digest), runID, path)
-			if err != nil {
-				return err
-			}
-			for _, ref := range refs {
-				e.effects.touchedAtStart(readRow(ref)) // first, or the row may have ended by then
-				if err := e.touched(ctx, ref); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // found notes, in the commit that takes it, what happened in the absence. Of private runs nothing is

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"slipway/bot/action"
@@ -235,6 +238,7 @@ type Engine struct {
 	heads    heads
 	lists    lists
 	feed     feed
+	silent   sync.Map // source of accounts → silence, for those who link
 }
 
 // New checks c and reads what must be known before work begins. Errors: [errs.Invalid] for a
@@ -281,11 +285,12 @@ func New(ctx context.Context, c Config) (*Engine, error) {
 	}
 	c.guard()
 	e := &Engine{cfg: c, boot: c.IDs()}
-	e.life.init()
+	chats := slices.Sorted(maps.Keys(c.Posters))
+	e.life.init(chats)
 	e.cache.init()
 	e.effects.init(c.Clock.Now())
 	e.aways.init()
-	e.cards.init()
+	e.cards.init(chats)
 	e.books.init()
 	e.heads.more()
 	e.lists.init()

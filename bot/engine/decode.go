@@ -174,7 +174,8 @@ func (e *Engine) take(ctx context.Context, d Delivery, r inboxRecord, f Fact) (h
 		}
 		return heard, err
 	case Touched: // what comes of it is told by the reading
-		return heard, e.touched(ctx, Ref{Place: f.Place, Message: f.Message})
+		missed := e.comeback.during(d.At) || f.Found && e.comeback.away() != nil
+		return heard, e.touched(ctx, Ref{Place: f.Place, Message: f.Message}, missed)
 	case Voted:
 		return foundRecord{What: "a review"}, e.voted(ctx, f)
 	case Happened:
@@ -183,12 +184,16 @@ func (e *Engine) take(ctx context.Context, d Delivery, r inboxRecord, f Fact) (h
 	return heard, nil
 }
 
-// touched asks for the reactions of a message to be read again, if it is a gate message.
-func (e *Engine) touched(ctx context.Context, ref Ref) error {
+// touched asks for the reactions of a message to be read again, if it is a gate message. What was missed
+// while the engine was away is told as found.
+func (e *Engine) touched(ctx context.Context, ref Ref, missed bool) error {
 	var m messageRecord
 	_, found, err := e.get(ctx, spMessages, ref.String(), &m)
 	if err != nil || !found || m.Step == "" {
 		return err
+	}
+	if missed {
+		e.effects.touchedAtStart(readRow(ref)) // first, or the row may have ended by then
 	}
 	return e.readAgain(ctx, ref, m)
 }

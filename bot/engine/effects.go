@@ -217,6 +217,9 @@ func (e *Engine) effectsDue(ctx context.Context, start func(func())) (bool, time
 				mu.Unlock()
 			}
 			e.effects.end(row, again)
+			if again.IsZero() && e.comeback.gates.ended(row) {
+				e.wake(loopTimers)
+			}
 			e.wake(loopEffects)
 		})
 	}

@@ -2,11 +2,10 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"slipway/bot/errs"
 	"slipway/bot/gate"
 	"slipway/bot/people"
 )
@@ -16,16 +15,28 @@ import (
 
 const (
 	elsewhereEvery = time.Minute     // by itself
-	elsewhereLeast = 5 * time.Second // when somebody votes who does not hold a role that may
+	elsewhereLeast = 5 * time.Second // when somebody reacts who does not hold a role
 )
 
 // elsewhereDue reads the roles again whose time it is. Those whose source is away are left to
 // [Engine.rolesDue].
-func (e *Engine) elsewhereDue(ctx context.Context) (next time.Time, err error) {
-	return e.readElsewhere(ctx, "", elsewhereEvery)
+func (e *Engine) elsewhereDue(ctx context.Context) (did bool, next time.Time, err error) {
+	source, ok := e.cfg.People.(Elsewhere)
+	if !ok {
+		return false, time.Time{}, nil
+	}
+	for _, r := range source.Elsewhere() {
+		asked, again, err := e.readDue(ctx, r.Project, r.Role, elsewhereEvery, false)
+		did, next = did || asked, earlier(next, again)
+		if err != nil {
+			return did, next, err
+		}
+	}
+	return did, next, nil
 }
 
-// elsewhereVotes reads the roles of a project again when somebody votes who holds none of them.
+// elsewhereVotes reads those roles of a project again that somebody who reacted does not hold. A command is
+// answered at once and reads nothing: whoever gives one may have to wait for [Engine.elsewhereDue].
 func (e *Engine) elsewhereVotes(ctx context.Context, project string, votes []gate.Vote) error {
 	source, ok := e.cfg.People.(Elsewhere)
 	if !ok || len(votes) == 0 {
@@ -38,54 +49,38 @@ func (e *Engine) elsewhereVotes(ctx context.Context, project string, votes []gat
 			return v.Person != "" && !has
 		})
 		if strange && (r.Project == project || r.Project == people.EveryProject) {
-			_, err := e.readElsewhere(ctx, r.Project+"/"+r.Role, elsewhereLeast)
-			return err
+			if _, _, err := e.readDue(ctx, r.Project, r.Role, elsewhereLeast, false); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// readElsewhere reads roles, or the one that is named, that were not read for so long. next is when the
-// first of the others is due.
-func (e *Engine) readElsewhere(ctx context.Context, only string, age time.Duration) (next time.Time, err error) {
+// keepElsewhere forgets what was read again but for the roles that People does not give. Those of them
+// that were never read are read soon, and held by nobody until then.
+func (e *Engine) keepElsewhere() {
+	again, reread, down := e.world.again, e.world.reread, maps.Clone(e.world.down)
+	e.world.again, e.world.reread = nil, map[string]bool{}
 	source, ok := e.cfg.People.(Elsewhere)
 	if !ok {
-		return time.Time{}, nil
+		return
 	}
 	for _, r := range source.Elsewhere() {
-		key, now := r.Project+"/"+r.Role, e.now()
-		if only != "" && key != only {
+		key := r.Project + "/" + r.Role
+		if reread[key] {
+			e.world.reread[key] = true
+			for _, g := range again {
+				if g.Project+"/"+g.Role == key {
+					e.world.again = append(e.world.again, g)
+				}
+			}
 			continue
 		}
-		e.world.change.Lock()
-		at, away := e.world.readAt[key], e.world.down[key] != ""
-		if due := at.Add(age); !away && due.After(now) {
-			e.world.change.Unlock()
-			next = earlier(next, due)
-			continue
-		}
-		if e.world.readAt == nil {
-			e.world.readAt = map[string]time.Time{}
-		}
-		e.world.readAt[key] = now
-		before := e.world.view.Load()
-		e.world.change.Unlock()
-		next = earlier(next, now.Add(age))
-		if away {
-			continue
-		}
-		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := e.roleAgain(limited, r.Project, r.Role)
-		cancel()
-		if err != nil && (stops(err) || ctx.Err() != nil) {
-			return next, err
-		}
-		if err != nil {
-			e.cfg.Log.Info("a role cannot be read now", "role", strings.TrimPrefix(key, people.EveryProject+"/"), "error", errs.Text(err))
-		}
-		if e.world.view.Load() != before {
-			e.wakeAll("who holds the role " + key + " has changed")
+		if down[key] == "" {
+			down[key] = "it has not been read since the start"
+			delete(e.world.reads, key)
 		}
 	}
-	return next, nil
+	e.world.down = down
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/bot/engine"
 	"slipway/bot/run"
 )
 
@@ -23,8 +24,8 @@ func TestWhoWasMadeAMemberMeanwhileCounts(t *testing.T) {
 	w.wantSound()
 }
 
-// A group is read again by itself, so that a command of a new member counts too; strangers who vote again
-// and again do not have it read each time.
+// A group is read again by itself, so that a new member who gives a command counts a little later;
+// strangers who react again and again do not have it read each time.
 func TestAGroupIsReadNowAndThen(t *testing.T) {
 	w, g := guildWorld(t, "lava", "U-maintainer-a")
 	g.set(nil, "U-maintainer-b")
@@ -49,4 +50,25 @@ func (g *guild) count() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.reads
+}
+
+// guilds are two groups elsewhere, of which the first has no members.
+type guilds struct{ *guild }
+
+func (g guilds) Elsewhere() []engine.Role {
+	return append([]engine.Role{{Project: g.project, Role: "auditor"}}, g.guild.Elsewhere()...)
+}
+
+// Whoever was made a member counts from the vote on, whatever other groups there are.
+func TestWhoWasMadeAMemberCountsBesideAnotherGroup(t *testing.T) {
+	w, g := guildWorld(t, "lava", "U-maintainer-a")
+	before := w.cfg
+	w.cfg = func(c *engine.Config) { before(c); c.People = guilds{g} }
+	w.open()
+	w.drain()
+	w.say("requester", "release 1.0")
+	w.pass(10 * time.Second)
+	g.set(nil, "U-maintainer-a", "U-maintainer-b")
+	w.react("maintainer-b")
+	w.wantStep("1.0", "ship", run.Done)
 }

@@ -23,7 +23,7 @@ func gateKey(digest, runID, step string, place Place) string {
 // what the run said of it.
 func (e *Engine) gateCard(ctx context.Context, l *live, step, key string, in action.Values, ended string) card.Card {
 	s := l.state
-	g := card.GateMessage{Key: key, RunName: s.Name, Gate: step, Manifest: text(in, "digest"), Rule: text(in, "rule"), State: card.Waiting, Closed: ended}
+	g := card.GateMessage{Key: key, RunName: s.Name, RunID: s.ID, Gate: step, Manifest: text(in, "digest"), Rule: text(in, "rule"), State: card.Waiting, Closed: ended}
 	say := text(in, "say")
 	st := s.Steps[step]
 	if st != nil && st.Gate != nil && string(st.Gate.Digest) == g.Manifest {
@@ -114,17 +114,23 @@ func (e *Engine) editGate(ctx context.Context, r *effectRecord, in action.Values
 	if ended == "" {
 		ended = "closed"
 	}
+	var held error
 	for _, ref := range refs {
-		if _, err := e.showGate(ctx, r.Run, r.Step, digest, ref, in, clip(ended, card.MaxText)); err != nil && !errs.Is(err, errs.Gone) {
+		_, err := e.showGate(ctx, r.Run, r.Step, digest, ref, in, clip(ended, card.MaxText))
+		if e.holdsUp(ctx, err) {
+			held = err
+			continue
+		}
+		if err != nil && !errs.Is(err, errs.Gone) {
 			return nil, err
 		}
 	}
-	return action.Values{}, nil
+	return action.Values{}, held
 }
 
-// showGates brings the messages of the open gates of a run up to date. Like cards they are
+// showGates brings the messages of the open gates of a run in one chat up to date. Like cards they are
 // level-triggered; next is when the first may be edited again.
-func (e *Engine) showGates(ctx context.Context, l *live) (next time.Time, err error) {
+func (e *Engine) showGates(ctx context.Context, source string, l *live) (next time.Time, err error) {
 	for path, st := range l.state.Steps {
 		if st.Gate == nil || st.Gate.Digest == "" || st.Gate.Verdict != nil || st.Status != run.Running {
 			continue
@@ -135,6 +141,9 @@ func (e *Engine) showGates(ctx context.Context, l *live) (next time.Time, err er
 			return next, err
 		}
 		for _, ref := range refs {
+			if ref.Place.Source != source {
+				continue
+			}
 			again, err := e.showGate(ctx, l.id, path, digest, ref, action.Values{"digest": digest}, "")
 			if err != nil && !errs.Is(err, errs.Gone) {
 				return next, err
@@ -151,7 +160,7 @@ func (e *Engine) showGate(ctx context.Context, runID, step, digest string, ref R
 	if poster == nil {
 		return time.Time{}, nil
 	}
-	unlock := e.cards.stripes.hold("gate" + sep + ref.String())
+	unlock := e.cards.locks.hold("gate" + sep + ref.String())
 	defer unlock()
 	var m messageRecord
 	raw, found, err := e.get(ctx, spMessages, ref.String(), &m)
@@ -184,6 +193,7 @@ func (e *Engine) showGate(ctx context.Context, runID, step, digest string, ref R
 	if err != nil {
 		return time.Time{}, err
 	}
+	e.cards.edited(ref.Place.Source, "", now)
 	m.Digest, m.At, m.Closed = c.Digest(), now, m.Closed || ended != ""
 	b := newBatch()
 	b.guard(spMessages, ref.String(), raw)

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"slipway/bot/engine"
 	"slipway/bot/errs"
+	"slipway/bot/evidence"
 	"slipway/bot/people"
 	"slipway/bot/run"
 )
@@ -159,4 +161,35 @@ func TestARoleByALateLinkDoesNotCountInAnOpenGate(t *testing.T) {
 	w.react("manager")
 	w.pass(2 * time.Minute)
 	w.wantStep("2.0", "ship", run.Done)
+}
+
+// Whoever counts by an older grant counts, and the evidence says by which, though a later link would give
+// him the role too.
+func TestTheEvidenceNamesTheGrantThatCounted(t *testing.T) {
+	for _, delegated := range []bool{false, true} {
+		w, _ := guildWorld(t, "lava", "U-maintainer-a", "U-phone")
+		older := people.Grant{ID: "older", Person: "manager", Role: "maintainer", Project: people.EveryProject}
+		if delegated {
+			older.For, older.Project = "maintainer-a", "lava"
+		}
+		if err := w.e.Grant(context.Background(), older, engine.Once{}); err != nil {
+			t.Fatal(err)
+		}
+		w.say("requester", "release 1.0")
+		w.pass(time.Minute)
+		w.linked("manager", account("phone"))
+		w.react("manager")
+		w.pass(2 * time.Minute)
+		w.wantStep("1.0", "ship", run.Done)
+		rep, err := evidence.Verify(bytes.NewReader(w.bundle("1.0", engine.EvidenceOptions{})), evidence.Options{Pinned: []evidence.Fingerprint{newLogKey(1).print()}})
+		if err != nil {
+			t.Errorf("delegated %t: %v", delegated, err)
+			continue
+		}
+		for _, g := range rep.Claim.Gates[0].By[0].Grants {
+			if g.Account == account("phone") {
+				t.Errorf("delegated %t: it relies on %+v", delegated, g)
+			}
+		}
+	}
 }

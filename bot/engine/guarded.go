@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"slipway/bot/action"
 	"slipway/bot/card"
@@ -59,9 +60,9 @@ type guardedPoster struct {
 	source string
 }
 
-func (p guardedPoster) Find(ctx context.Context, key string, to Ref) (ref Ref, found bool, err error) {
+func (p guardedPoster) Find(ctx context.Context, key string, to Ref, since time.Time) (ref Ref, found bool, err error) {
 	err = guarded(p.log, p.source+".find", func() (err error) {
-		ref, found, err = p.Poster.Find(ctx, key, to)
+		ref, found, err = p.Poster.Find(ctx, key, to, since)
 		return err
 	})
 	return ref, found, err
@@ -73,6 +74,19 @@ func (p guardedPoster) Post(ctx context.Context, key string, to Ref, c card.Card
 		return err
 	})
 	return ref, err
+}
+
+// Alone is that of [Aloner]; of a chat that is none it is [errs.Gone].
+func (p guardedPoster) Alone(ctx context.Context, a people.Account) (place Place, err error) {
+	opens, ok := p.Poster.(Aloner)
+	if !ok {
+		return Place{}, errs.E(p.source+".alone", errs.Gone, errors.New("in this chat nobody is alone with the bot"))
+	}
+	err = guarded(p.log, p.source+".alone", func() (err error) {
+		place, err = opens.Alone(ctx, a)
+		return err
+	})
+	return place, err
 }
 
 func (p guardedPoster) Edit(ctx context.Context, ref Ref, c card.Card) error {

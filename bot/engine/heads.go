@@ -183,19 +183,20 @@ func (w *writer) closing(ev run.GateClosed, at time.Time) (evidence.Closing, err
 		}
 	}
 	grants := map[string]people.Grant{}
+	dir := q.Directory.AskedAt(q.Opened) // a grant that did not count is not what was relied on
 	for _, role := range q.Rule.Roles() {
 		if why := q.Directory.Unavailable(q.Project, role); why != "" {
 			c.Away[q.Project+"/"+role] = why
 		}
-		for _, p := range q.Directory.Members(q.Project, role, at) {
+		for _, p := range dir.Members(q.Project, role, at) {
 			who[p] = true
 			if _, inRun := filled[role]; inRun {
 				continue
 			}
-			if g, ok := q.Directory.Has(q.Project, role, p, at); ok && g.For == "" {
+			if g, ok := dir.Has(q.Project, role, p, at); ok && g.For == "" {
 				grants[g.ID+sep+string(g.Person)+sep+g.Role+sep+g.Project] = g
 			}
-			for _, g := range q.Directory.Delegations(q.Project, role, p, at) {
+			for _, g := range dir.Delegations(q.Project, role, p, at) {
 				grants[g.ID+sep+string(g.Person)+sep+g.Role+sep+g.Project] = g
 				who[g.For] = true
 			}

@@ -25,6 +25,5 @@ func (e *Engine) altered(ctx context.Context, ref Ref) {
 		return
 	}
 	e.cfg.Log.Warn("a gate message was changed by somebody else and is written anew", "place", ref.Place.ID, "message", ref.Message)
-	e.cards.mark(m.Run, e.now())
-	e.wake(loopCards)
+	e.show(m.Run)
 }

@@ -170,6 +170,7 @@ type effectRecord struct {
 	Asked      time.Time `json:"asked,omitzero"`    // until when the other side asks to be left alone
 	Doubts     int       `json:"doubts,omitempty"`  // tries that left a doubt
 	MayLand    time.Time `json:"may_land,omitzero"` // of the last try of which it is not known that nothing came of it
+	First      time.Time `json:"first,omitzero"`    // no earlier than this it was intended first; set when it is intended again under its key
 }
 
 // unusedRecord keeps a result that came too late to be used.
@@ -370,6 +371,7 @@ func (r *effectRecord) encode() []byte {
 	o.OptTime("asked", r.Asked)
 	o.OptInt("doubts", r.Doubts)
 	o.OptTime("may_land", r.MayLand)
+	o.OptTime("first", r.First)
 	out, err := o.End()
 	return encoded(out, err)
 }

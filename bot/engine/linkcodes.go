@@ -12,14 +12,19 @@ import (
 	"slipway/bot/people"
 )
 
-// codeRecord is a one-time code. Its key is the digest of the code, and nothing else of it is kept.
+// codeRecord is a one-time code. Its key is a digest of the code. The code itself is kept where it was said:
+// in the outbox until the answer that tells it is posted, in the message that was posted, and in the deliveries
+// in which it was typed. Whoever reads it there has nothing: once it was typed it is that account's alone,
+// and void when another one types it; it takes the yes of that account and of the person, each said by
+// itself; and it is spent with the link, over after a time, and void after a restore. For the same reason it
+// does no harm that a code of 39 bits can be found from its digest.
 type codeRecord struct {
 	Offer people.Offer   `json:"offer"`
 	Epoch uint64         `json:"epoch,omitempty"` // after a restore every code is void
-	From  people.Account `json:"from"`            // asked for it
-	Begun Place          `json:"begun"`           // where
+	Begun Place          `json:"begun"`           // where it was asked for
 	Link  *people.Link   `json:"link,omitempty"`  // since an account typed it
 	Where Place          `json:"where,omitzero"`  // where that account speaks
+	Yes   people.Account `json:"yes,omitzero"`    // through which account the person's side confirmed
 }
 
 // The parts of the space of codes.
@@ -95,7 +100,8 @@ func (e *Engine) alone(p people.PersonID) (out []Place) {
 
 // LinkBegin gives the one who speaks a one-time code, once, with which an account of a source, or, with
 // "", of any, is linked to the person. It is told to him alone. Errors: those of [people.OfferLink],
-// [errs.NotFound] for a source on which nobody can be alone with the bot, and [errs.Busy].
+// [errs.NotFound] for a source on which nobody can be alone with the bot, [errs.Busy], [errs.Denied] for an
+// account that counts nowhere, and [errs.Unavailable] when its source cannot say.
 func (e *Engine) LinkBegin(ctx context.Context, s Spoken, person people.PersonID, source string, once Once) error {
 	const op = "engine.link"
 	if len(e.cfg.Linking.Sources) == 0 || e.cfg.Linking.Random == nil {
@@ -108,18 +114,33 @@ func (e *Engine) LinkBegin(ctx context.Context, s Spoken, person people.PersonID
 	if !s.Direct && len(e.alone(s.Person)) == 0 {
 		return errs.E(op, errs.Denied, errors.New("a code is not said where others read")).Hint("ask me in a direct message")
 	}
-	return e.linking(ctx, once, func(b *batch) (bool, error) {
+	offered := func() (offer people.Offer, t people.Tries, err error) {
 		now := e.now()
-		offer, err := people.OfferLink(e.world.view.Load().dir, s.Person, person, source, now)
-		if err != nil {
-			return false, err
+		if offer, err = people.OfferLink(e.world.view.Load().dir, s.Person, person, source, now); err != nil {
+			return offer, t, err
 		}
-		var t people.Tries
 		if _, _, err := e.get(ctx, spLinkCodes, askedPrefix+string(s.Person), &t); err != nil {
-			return false, err
+			return offer, t, err
 		}
 		if until, spent := t.Spent(now); spent {
-			return false, errs.E(op, errs.Busy, fmt.Errorf("%s has asked for %d codes in an hour", s.Person, people.MaxTries)).Hint("ask again after %s", clockTime(until))
+			return offer, t, errs.E(op, errs.Busy, fmt.Errorf("%s has asked for %d codes in an hour", s.Person, people.MaxTries)).Hint("ask again after %s", clockTime(until))
+		}
+		return offer, t, nil
+	}
+	if _, _, err := offered(); err != nil { // before anybody is asked what the account is
+		return err
+	}
+	stands, err := e.speaker(ctx, s)
+	if err == nil && !stands.Counts { // else a guest would become a full member by linking the account of one
+		err = neverCounts(stands)
+	}
+	if err != nil {
+		return err
+	}
+	return e.linking(ctx, s, once, func(b *batch) (bool, error) {
+		offer, t, err := offered()
+		if err != nil {
+			return false, err
 		}
 		code, ok := people.Code(e.cfg.Linking.Random())
 		if !ok {
@@ -128,8 +149,8 @@ func (e *Engine) LinkBegin(ctx context.Context, s Spoken, person people.PersonID
 		if err := e.endCodes(ctx, b, func(r codeRecord) bool { return r.Offer.Person == person }); err != nil {
 			return false, err
 		}
-		b.put(spLinkCodes, askedPrefix+string(s.Person), encode(t.Again(now)))
-		b.put(spLinkCodes, codeKey(code), encode(codeRecord{Offer: offer, Epoch: e.world.epoch, From: s.Account, Begun: s.Place}))
+		b.put(spLinkCodes, askedPrefix+string(s.Person), encode(t.Again(offer.Began)))
+		b.put(spLinkCodes, codeKey(code), encode(codeRecord{Offer: offer, Epoch: e.world.epoch, Begun: s.Place}))
 		e.linkLog(b, linkLogRecord{What: linkAsked, Person: person, By: s.Person, Through: s.Account, Account: people.Account{Source: source}})
 		if err := e.pruneCodes(ctx, b); err != nil {
 			return false, err
@@ -141,7 +162,7 @@ func (e *Engine) LinkBegin(ctx context.Context, s Spoken, person people.PersonID
 		if person != s.Person {
 			whose = string(person)
 		}
-		text := fmt.Sprintf("The code is %s, until %s.\nWith %s, write to me alone: `link %s`. Then both sides are shown both names and asked; before that, nothing is linked to %s. Give the code to nobody.",
+		text := fmt.Sprintf("The code is %s, until %s.\nWith %s, write to me in a direct message: `link %s`. Then both sides are shown both names and asked; before that, nothing is linked to %s. Give the code to nobody.",
 			code, clockTime(offer.Began.Add(people.CodeLife)), where, code, whose)
 		if !s.Direct {
 			text = e.putAlone(b, s, once, text)
@@ -164,14 +185,14 @@ func (e *Engine) endCodes(ctx context.Context, b *batch, which func(codeRecord) 
 
 // spoilt makes a code void that was said where others read. The answer does not tell whether it was one.
 func (e *Engine) spoilt(ctx context.Context, s Spoken, typed string, once Once) error {
-	return e.linking(ctx, once, func(b *batch) (bool, error) {
-		_, r, raw, found, err := e.code(ctx, typed)
+	return e.linking(ctx, s, once, func(b *batch) (bool, error) {
+		code, r, raw, found, err := e.code(ctx, typed)
 		if err != nil {
 			return false, err
 		}
 		if found {
-			if code, ok := people.ReadCode(typed); ok {
-				e.voidCode(b, codeKey(code), raw, r, s.Account, "it was said where others read")
+			if err := e.voidCode(ctx, b, code, raw, r, s.Account, "it was said where others read", ""); err != nil {
+				return false, err
 			}
 		}
 		return false, errs.E("engine.link", errs.Denied, errors.New("a code is never said where others read, so if this was one, it is void now")).
@@ -179,14 +200,27 @@ func (e *Engine) spoilt(ctx context.Context, s Spoken, typed string, once Once) 
 	})
 }
 
-func (e *Engine) voidCode(b *batch, key string, raw []byte, r codeRecord, by people.Account, why string) {
+// voidCode ends a code because of what an account said, and tells whoever asked for it, alone.
+func (e *Engine) voidCode(ctx context.Context, b *batch, code string, raw []byte, r codeRecord, by people.Account, why, more string) error {
+	key := codeKey(code)
 	b.guard(spLinkCodes, key, raw)
 	b.del(spLinkCodes, key)
 	e.linkLog(b, linkLogRecord{What: linkVoid, Person: r.Offer.Person, Account: by, Why: why})
+	return e.tellAlone(ctx, b, r, "linkvoid\x00"+key, noticeIn{Title: "Your code for linking is void: " + why,
+		Text: fmt.Sprintf("The account is %s%s. Nothing was linked. If that was not you, somebody has seen your code.", by.Shown(), more)})
 }
 
 // wrong counts a code that is none, and says so.
 func (e *Engine) wrong(ctx context.Context, b *batch, s Spoken) error {
+	if err := e.tried(ctx, b, s); err != nil {
+		return err
+	}
+	return errs.E("engine.link", errs.NotFound, errors.New("there is no such code for this account, or not any more")).
+		Hint("ask for one with `link %s` where I know you, and then write `link` and the code to me here", s.Account.Source)
+}
+
+// tried counts a try of an account. With the last one that it has, the codes that it typed before end.
+func (e *Engine) tried(ctx context.Context, b *batch, s Spoken) error {
 	now, key := e.now(), triesPrefix+id(s.Account.Source, s.Account.ID)
 	var t people.Tries
 	if _, _, err := e.get(ctx, spLinkCodes, key, &t); err != nil {
@@ -196,15 +230,9 @@ func (e *Engine) wrong(ctx context.Context, b *batch, s Spoken) error {
 	b.put(spLinkCodes, key, encode(t))
 	if _, spent := t.Spent(now); spent {
 		e.linkLog(b, linkLogRecord{What: linkVoid, Account: s.Account, Why: fmt.Sprintf("it typed %d wrong codes", t.N)})
-		err := e.endCodes(ctx, b, func(r codeRecord) bool {
-			return r.Link != nil && r.Link.Account.Source == s.Account.Source && r.Link.Account.ID == s.Account.ID
-		})
-		if err != nil {
-			return err
-		}
+		return e.endCodes(ctx, b, func(r codeRecord) bool { return r.Link != nil && sameAccount(r.Link.Account, s.Account) })
 	}
-	return errs.E("engine.link", errs.NotFound, errors.New("there is no such code, or not any more")).
-		Hint("ask for one with `link %s` where I know you, and type it here", s.Account.Source)
+	return nil
 }
 
 // heard refuses an account that typed too many wrong codes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/bot/engine"
 	"slipway/bot/errs"
@@ -50,6 +51,54 @@ func TestCrashAtEveryPointOfALink(t *testing.T) {
 	for _, want := range []string{"link/before-commit", "people/before-commit", "people/after-commit"} {
 		if !seen[want] {
 			t.Errorf("the sweep did not hit %s", want)
+		}
+	}
+}
+
+// coded is a chat in which everything that is said is a code.
+type coded struct{ w *world }
+
+func (coded) Parse(text string, _ engine.Spoken) []engine.Asked {
+	return []engine.Asked{{Other: text, Stranger: true}}
+}
+
+func (c coded) Answer(ctx context.Context, s engine.Spoken, other any, once engine.Once) (string, error) {
+	err := c.w.e.LinkTyped(ctx, s, other.(string), once)
+	c.w.clock.pass(time.Second) // what is answered later is another answer
+	return "", err
+}
+
+// A refusal that changed something is answered once, wherever the process dies: also to a stranger where
+// others read, who is answered once a day.
+func TestCrashAtEveryPointOfARefusedCode(t *testing.T) {
+	for place, want := range map[string]string{"@eve": "there is no such code", "lava": "a code is never said where others read"} {
+		for n := 1; ; n++ {
+			w := linkedWorld(t)
+			code := w.code("maintainer-a")
+			if place != "lava" {
+				code = "AAAA-AAAA"
+			}
+			before := w.cfg
+			w.cfg = func(c *engine.Config) { before(c); c.Parser, c.Answers = coded{w}, coded{w} }
+			story := func() {
+				if err := w.deliver(wire{Who: "eve", Place: place, Message: "m1", Text: code, Direct: place != "lava"}, "m1"); err != nil {
+					t.Fatal(err)
+				}
+				w.drain()
+			}
+			at := w.crashing(n, story)
+			w.open()
+			story()
+			if said := w.posted(place, want); len(said) != 1 {
+				t.Errorf("after a crash at %s (hit %d) %q was said %d times in %s", at, n, want, len(said), place)
+			}
+			w.wantSound()
+			if at == "" {
+				if n < 6 {
+					t.Errorf("the sweep of %s had %d points", place, n-1)
+				}
+				break
+			}
 		}
 	}
 }

@@ -3,7 +3,9 @@ package engine_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,11 +31,22 @@ func linkedWorld(t *testing.T, sources ...string) *world {
 	return w
 }
 
-// alone is somebody who writes to the bot alone.
+// vouchedWorld is one in which the chat says what accounts are.
+func vouchedWorld(t *testing.T) (*world, *registry) {
+	t.Helper()
+	w := linkedWorld(t)
+	r := &registry{bad: map[string]string{}, names: map[string]string{}}
+	before := w.cfg
+	w.cfg = func(c *engine.Config) { before(c); c.Standings = map[string]engine.Standing{"chat": r} }
+	w.open()
+	return w, r
+}
+
+// alone is somebody who writes to the bot alone, where no project is at home.
 func (w *world) alone(account people.Account, key string) (engine.Spoken, engine.Once) {
 	p, _ := w.e.World().Directory.ByAccount(account)
 	return engine.Spoken{Person: p.ID, Account: account, Place: engine.Place{Source: "chat", ID: "@" + strings.TrimPrefix(account.ID, "U-")}, Direct: true,
-		Message: key, Project: "lava", Now: w.clock.Now()}, engine.Once{Key: key}
+		Message: key, Now: w.clock.Now()}, engine.Once{Key: key}
 }
 
 // code asks for a code and reads it where it was told.
@@ -68,6 +81,15 @@ func (w *world) confirmed(account people.Account, code string) error {
 	return err
 }
 
+// unlinked has an account taken away by itself, alone with the bot.
+func (w *world) unlinked(a people.Account) error {
+	w.msgs++
+	s, once := w.alone(a, fmt.Sprint("unlinked", w.msgs))
+	err := w.e.Unlink(context.Background(), s, a.String(), once)
+	w.pass(time.Second)
+	return err
+}
+
 // linked links an account to a person from the beginning to the end.
 func (w *world) linked(who string, other people.Account) {
 	w.t.Helper()
@@ -96,9 +118,10 @@ func wants(t *testing.T, err error, kind errs.Kind, text string) {
 }
 
 func TestBothSidesConfirmALinkAndItIsAnnounced(t *testing.T) {
-	w := linkedWorld(t)
-	alt := account("phone")
-	alt.Handle = "@fone"
+	w, r := vouchedWorld(t)
+	alt := account("phone") // what comes in does not tell what it is called
+	r.names["U-phone"] = "Fo\u202ene”, @fone"
+	const shown = "“Fone', @fone” (chat:U-phone)"
 	code := w.code("maintainer-a")
 	for k, v := range w.store.Records() {
 		if k.Space != "messages" && strings.Contains(k.ID+v, code) {
@@ -110,18 +133,18 @@ func TestBothSidesConfirmALinkAndItIsAnnounced(t *testing.T) {
 	if err := w.typed(alt, strings.ToLower(strings.ReplaceAll(code, "-", ""))); err != nil {
 		t.Fatal(err)
 	}
-	asked := w.posted("@phone", "Link the account @fone (chat:U-phone) to the person maintainer-a")
+	asked := w.posted("@phone", "Link the account "+shown+" to the person maintainer-a")
 	if len(asked) != 1 || asked[0].c.Blocks[len(asked[0].c.Blocks)-1].Buttons[0].Command != "link confirm "+code {
 		t.Fatalf("the account was asked: %+v", asked)
 	}
-	wants(t, w.confirmed(account("maintainer-b"), code), errs.Denied, "maintainer-b cannot confirm an account of maintainer-a")
+	wants(t, w.confirmed(account("maintainer-b"), code), errs.NotFound, "no such code") // it is none of hers
 	if err := w.confirmed(alt, code); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := w.e.World().Directory.ByAccount(alt); ok {
 		t.Fatal("one side was enough")
 	}
-	if asked := w.posted("@maintainer-a", "An account asks to be linked to maintainer-a"); len(asked) != 1 || !strings.Contains(asked[0].c.Blocks[0].Text, "@fone (chat:U-phone)") {
+	if asked := w.posted("@maintainer-a", "An account asks to be linked to maintainer-a"); len(asked) != 1 || !strings.Contains(asked[0].c.Blocks[0].Text, shown+" to the person maintainer-a") {
 		t.Fatalf("the person was asked: %+v", asked)
 	}
 	w.open() // it is durable
@@ -132,11 +155,14 @@ func TestBothSidesConfirmALinkAndItIsAnnounced(t *testing.T) {
 	if p, _ := w.e.World().Directory.ByAccount(alt); p.ID != "maintainer-a" || !p.LinkedAt(alt).Equal(w.clock.Now().Add(-time.Second)) {
 		t.Fatalf("the account is %+v", p)
 	}
-	told := w.posted("lava", "@fone (chat:U-phone) is an account of maintainer-a now.")
+	told := w.posted("lava", shown+" is an account of maintainer-a now.")
 	if len(told) != 1 || len(w.posted("glass", "is an account of")) != 0 {
 		t.Fatalf("announced: %+v", told)
 	}
-	if len(w.posted("@phone", "is an account of maintainer-a now")) != 1 {
+	if list, err := w.e.Accounts(context.Background(), "maintainer-a"); err != nil || list[1].Account.Shown() != shown {
+		t.Errorf("the accounts are %+v %v", list, err)
+	}
+	if len(w.posted("@phone", shown+" is an account of maintainer-a now")) != 1 {
 		t.Error("the other side was not told")
 	}
 	wants(t, w.typed(alt, code), errs.NotFound, "no such code") // once
@@ -149,6 +175,68 @@ func TestBothSidesConfirmALinkAndItIsAnnounced(t *testing.T) {
 		t.Errorf("the command is that of %q", s.Requester)
 	}
 	w.wantSound()
+}
+
+// Attack: somebody who holds no role makes himself an approver by linking an account that is in a group, and
+// nobody hears of it. A link is announced in the projects in which its account counts, in those in which its
+// person does, and everywhere when there is none.
+func TestALinkIsNeverAnnouncedNowhere(t *testing.T) {
+	for _, c := range []struct{ who, group, lava, glass string }{
+		{"requester", "glass", "", "told"},
+		{"requester", people.EveryProject, "told", "told"},
+		{"manager", "glass", "told", "told"}, // of every project
+		{"requester", "", "told", "told"},    // no role at all
+	} {
+		w, _ := guildWorld(t, c.group, "U-phone")
+		w.linked(c.who, account("phone"))
+		if err := w.unlinked(account("phone")); err != nil {
+			t.Fatal(err)
+		}
+		for place, want := range map[string]string{"lava": c.lava, "glass": c.glass} {
+			for _, title := range []string{"is an account of " + c.who + " now", "is not an account of " + c.who + " any more"} {
+				if told := w.posted(place, title); (want == "told") != (len(told) == 1) {
+					t.Errorf("%s, group of %q: %q was said %d times in %s", c.who, c.group, title, len(told), place)
+				}
+			}
+		}
+	}
+	w := linkedWorld(t)
+	w.linked("maintainer-a", account("phone"))
+	if len(w.posted("lava", "is an account of maintainer-a now")) != 1 || len(w.posted("glass", "is an account of")) != 0 {
+		t.Error("it was not announced in the one project in which maintainer-a has a role")
+	}
+}
+
+// Who gave the yes of the person's side, and through which account, is kept as it was, whichever side was first
+// and whichever account asked for the code.
+func TestALinkTellsThroughWhichAccountItWasConfirmed(t *testing.T) {
+	for _, personFirst := range []bool{true, false} {
+		w := linkedWorld(t)
+		w.linked("maintainer-a", account("phone"))
+		code := w.code("maintainer-a")
+		sides := []people.Account{account("desk"), account("phone")}
+		if personFirst {
+			slices.Reverse(sides)
+		}
+		for _, err := range []error{w.typed(account("desk"), code), w.confirmed(sides[0], code), w.confirmed(sides[1], code)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for space, id := range map[string]string{"links": "chat\x1fU-desk", "linklog": "\x1flinked"} {
+			var last struct{ Through, Account people.Account }
+			for k, v := range w.store.Records() {
+				if k.Space == space && strings.Contains(k.ID+"\x1f", id) && strings.Contains(v, "U-desk") {
+					if err := json.Unmarshal([]byte(v), &last); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if last.Account.ID != "U-desk" || last.Through.ID != "U-phone" {
+				t.Errorf("person first %v: %s tells of %+v", personFirst, space, last)
+			}
+		}
+	}
 }
 
 // Attack: whoever sees a gate open links another account, or the account of somebody whose word would
@@ -211,6 +299,10 @@ func TestACodeSaidInAChannelIsVoid(t *testing.T) {
 		s.Direct, s.Place.ID = false, "lava"
 		wants(t, say(w, s, code, once), errs.Denied, "it is void now")
 		wants(t, say(w, s, "AAAA-AAAA", engine.Once{Key: "louder"}), errs.Denied, "it is void now") // it does not tell which was one
+		w.drain()
+		if told := w.posted("@maintainer-a", "Your code for linking is void: it was said where others read"); len(told) != 1 {
+			t.Errorf("the person was told %+v", told)
+		}
 		wants(t, w.typed(account("phone"), code), errs.NotFound, "no such code")
 		wants(t, w.confirmed(account("maintainer-a"), code), errs.NotFound, "no such code")
 	}

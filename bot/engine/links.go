@@ -27,7 +27,7 @@ type linkRecord struct {
 	Person  people.PersonID `json:"person"`
 	Account people.Account  `json:"account"`
 	At      time.Time       `json:"at"`
-	By      people.PersonID `json:"by"`      // who confirmed on the person's side
+	By      people.PersonID `json:"by"`      // who confirmed on the person's side, an admin for a first account
 	Through people.Account  `json:"through"` // and through which account
 }
 
@@ -112,7 +112,7 @@ func (e *Engine) Unlink(ctx context.Context, s Spoken, account string, once Once
 	const op = "engine.unlink"
 	source, name, _ := strings.Cut(account, ":")
 	a := people.Account{Source: source, ID: name}
-	return e.linking(ctx, once, func(b *batch) (bool, error) {
+	return e.linking(ctx, s, once, func(b *batch) (bool, error) {
 		now, dir := e.now(), e.world.view.Load().dir
 		owner, _ := dir.ByAccount(a)
 		if _, err := people.Unlink(dir, s.Person, owner.ID, a, now); err != nil {
@@ -130,7 +130,7 @@ func (e *Engine) Unlink(ctx context.Context, s Spoken, account string, once Once
 		b.guard(spLinks, linkKey(a), raw)
 		b.del(spLinks, linkKey(a))
 		e.linkLog(b, linkLogRecord{What: unlinked, Person: owner.ID, Account: r.Account, By: s.Person, Through: s.Account})
-		text := fmt.Sprintf("%s is not an account of %s any more.", shownAccount(r.Account), shownPerson(owner))
+		text := fmt.Sprintf("%s is not an account of %s any more.", r.Account.Shown(), shownPerson(owner))
 		e.putReply(b, s, s.Message, once, text)
 		return true, e.announceLink(ctx, b, s, owner, r.Account, text, "What it does from now on is nobody's, and what it approved in gates that are open does not count.")
 	})
@@ -186,9 +186,15 @@ func (e *Engine) LinkLog(ctx context.Context, max int) ([]LinkEvent, error) {
 	return out, errors.Join(err, bad)
 }
 
+// answered is a refusal whose answer was committed with what it changed, so that nobody says it again.
+type answered struct{ error }
+
+func (a answered) Unwrap() error { return a.error }
+
 // linking commits what f says of accounts and codes. moved: persons have other accounts then. A refusal
-// may change something too, such as the number of tries.
-func (e *Engine) linking(ctx context.Context, once Once, f func(b *batch) (moved bool, err error)) error {
+// may change something too, such as the number of tries; it is answered with that, so that no crash can
+// come between them.
+func (e *Engine) linking(ctx context.Context, s Spoken, once Once, f func(b *batch) (moved bool, err error)) error {
 	e.world.change.Lock()
 	defer e.world.change.Unlock()
 	if once.Key != "" {
@@ -205,6 +211,12 @@ func (e *Engine) linking(ctx context.Context, once Once, f func(b *batch) (moved
 		return refusal
 	}
 	e.onceIn(b, once)
+	if refusal != nil {
+		if err := e.putRefusal(ctx, b, s, once, refusal); err != nil {
+			return err
+		}
+		refusal = answered{refusal}
+	}
 	var err error
 	if moved {
 		err = e.rebuild(ctx, b)
@@ -221,7 +233,20 @@ func (e *Engine) linking(ctx context.Context, once Once, f func(b *batch) (moved
 	return refusal
 }
 
-// announceLink tells the projects of a person about an account.
+// putRefusal adds a refusal to the outbox, for a stranger as far as he is answered.
+func (e *Engine) putRefusal(ctx context.Context, b *batch, s Spoken, once Once, refusal error) error {
+	if s.stranger() {
+		if tells, err := e.strangersDay(ctx, s); err != nil || !tells(b) {
+			return err
+		}
+	}
+	e.putReply(b, s, s.Message, once, refused(refusal))
+	return nil
+}
+
+// announceLink tells about an account of a person: the projects in which he has a role, also by the account
+// itself, which the directory does not know yet of one that is being linked; else the project where it was
+// said; else all of them, so that a link is never announced nowhere. The caller holds change.
 func (e *Engine) announceLink(ctx context.Context, b *batch, s Spoken, p people.Person, a people.Account, title, text string) error {
 	w := e.World()
 	var places []Place
@@ -233,7 +258,15 @@ func (e *Engine) announceLink(ctx context.Context, b *batch, s Spoken, p people.
 			}
 		}
 	}
+	byAccount := func(project string) func(people.Grant) bool {
+		return func(g people.Grant) bool {
+			return sameAccount(g.Account, a) && (g.Project == project || g.Project == people.EveryProject) && g.InForce(w.Now)
+		}
+	}
 	for _, project := range e.cfg.Projects.Names() {
+		if slices.ContainsFunc(e.world.granted, byAccount(project)) || slices.ContainsFunc(e.world.again, byAccount(project)) {
+			add(project)
+		}
 		if slices.ContainsFunc(w.Directory.Roles(), func(role string) bool { _, has := w.Directory.Has(project, role, p.ID, w.Now); return has }) {
 			add(project)
 		}
@@ -242,17 +275,15 @@ func (e *Engine) announceLink(ctx context.Context, b *batch, s Spoken, p people.
 		add(s.Project)
 	}
 	if len(places) == 0 {
+		for _, project := range e.cfg.Projects.Names() {
+			add(project)
+		}
+	}
+	if len(places) == 0 { // there is no chat at all
 		return nil
 	}
 	key := "link\x00" + a.String() + "\x00" + string(p.ID) + "\x00" + stamp(w.Now)
 	return e.putNotice(ctx, b, key, noticeIn{Places: places, Title: title, Text: text})
-}
-
-func shownAccount(a people.Account) string {
-	if a.Handle == "" {
-		return a.String()
-	}
-	return fmt.Sprintf("%s (%s)", a.Handle, a)
 }
 
 func shownPerson(p people.Person) string {

@@ -24,14 +24,21 @@ type life struct {
 const (
 	loopDecode  = "decode"
 	loopTimers  = "timers"
+	loopPeople  = "people"
 	loopEffects = "effects"
-	loopCards   = "cards"
 	loopHeads   = "heads"
 )
 
-func (l *life) init() {
+// loopCards is the loop of the cards in one chat.
+func loopCards(source string) string { return "cards/" + source }
+
+func (l *life) init(chats []string) {
 	l.signal, l.turns = map[string]chan struct{}{}, turns{}
-	for _, name := range []string{loopDecode, loopTimers, loopEffects, loopCards, loopHeads} {
+	names := []string{loopDecode, loopTimers, loopPeople, loopEffects, loopHeads}
+	for _, source := range chats {
+		names = append(names, loopCards(source))
+	}
+	for _, name := range names {
 		l.signal[name], l.turns[name] = make(chan struct{}, 1), new(atomic.Int64)
 	}
 }
@@ -111,7 +118,12 @@ func (e *Engine) Run(ctx context.Context) error {
 	slots := make(chan struct{}, e.cfg.Workers)
 	all.Go(func() { e.loop(ctx, loopDecode, e.decodePaced) })
 	all.Go(func() { e.loop(ctx, loopTimers, e.timersDue) })
-	all.Go(func() { e.loop(ctx, loopCards, e.cardsDue) })
+	all.Go(func() { e.loop(ctx, loopPeople, e.peopleDue) })
+	for source := range e.cards.chats {
+		all.Go(func() {
+			e.loop(ctx, loopCards(source), func(ctx context.Context) (bool, time.Time, error) { return e.cardsDue(ctx, source) })
+		})
+	}
 	all.Go(func() { e.loop(ctx, loopHeads, e.headsDue) })
 	all.Go(func() { e.keepLists(ctx) })
 	all.Go(func() {
@@ -170,7 +182,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 			return errs.E("engine.drain", errs.Internal, errors.New("the work does not come to an end"))
 		}
 		any := false
-		for _, step := range []func(context.Context) (bool, time.Time, error){e.decodeDue, e.timersDue, e.cardsDue, e.headsDue, inline} {
+		for _, step := range []func(context.Context) (bool, time.Time, error){e.decodeDue, e.timersDue, e.peopleDue, e.allCardsDue, e.headsDue, inline} {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

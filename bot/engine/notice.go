@@ -38,7 +38,7 @@ func (e *Engine) notify(ctx context.Context, r *effectRecord, lost bool) (action
 	if err := decode("outbox", []byte(r.Inputs), &in); err != nil {
 		return nil, err
 	}
-	places := in.Places
+	places, epoch := in.Places, r.Epoch
 	var l *live
 	if in.Run != "" {
 		var err error
@@ -48,6 +48,7 @@ func (e *Engine) notify(ctx context.Context, r *effectRecord, lost bool) (action
 		if l.raw == nil || l.state.Private {
 			return action.Values{}, nil
 		}
+		epoch = min(epoch, l.rec.Epoch)
 		if places == nil {
 			places = e.places(l.state)
 		}
@@ -66,7 +67,7 @@ func (e *Engine) notify(ctx context.Context, r *effectRecord, lost bool) (action
 			c.Blocks = []card.Block{{Text: clip(in.Text, card.MaxText)}}
 		}
 		c = withButtons(c, in.Buttons)
-		if _, err := e.post(ctx, c.Key, to, c, lost); err != nil && !errs.Is(err, errs.Gone) {
+		if _, err := e.post(ctx, c.Key, to, c, lost, e.sinceOf(r, epoch, r.After)); err != nil && !errs.Is(err, errs.Gone) {
 			return nil, err
 		}
 	}

@@ -99,7 +99,7 @@ func (e *Engine) performOwn(ctx context.Context, row string, raw []byte, r *effe
 	if err != nil {
 		return time.Time{}, err
 	}
-	lost := here || r.Boot != e.boot || r.Attempts > 0 || unknown
+	lost := here || r.Boot != e.boot || r.Attempts > 0 || !r.First.IsZero() || unknown
 	e.effects.trying(row, e.now())
 	e.point("effect/" + r.Action + "/before-do")
 	out, err := e.doOwn(ctx, r, lost)

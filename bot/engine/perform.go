@@ -192,9 +192,10 @@ func (e *Engine) try(ctx context.Context, b action.Bound, row string, r *effectR
 	defer cancel()
 	key, in := r.keyOf(), []byte(r.Inputs)
 
-	// A try may have been lost when the intent is of another process, or when one failed.
+	// A try may have been lost when the intent is of another process, when one failed, or when it was
+	// intended before under the same key.
 	tried, here := e.effects.tryOf(row)
-	lost := r.Boot != e.boot || r.Attempts > 0 || here || unknown
+	lost := r.Boot != e.boot || r.Attempts > 0 || here || !r.First.IsZero() || unknown
 	if c.Policy == action.OnceOrAsk {
 		// The mark is of an earlier process, or of a try that is in doubt. What was intended
 		// before a restore may have been done after the backup.

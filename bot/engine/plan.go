@@ -87,7 +87,7 @@ func (e *Engine) planned(s Started, st *playbook.Step) string {
 func (e *Engine) passers(s Started, rule gate.Rule) string {
 	w := e.World()
 	after := s.Plan.After
-	v := gate.Evaluate(gate.Question{Rule: rule, Project: after.Project, Requester: after.Requester, Directory: w.Directory, Now: w.Now}, nil)
+	v := gate.Evaluate(gate.Question{Rule: rule, Project: after.Project, Requester: after.Requester, Directory: w.Directory, Opened: w.Now, Now: w.Now}, nil)
 	var who []people.PersonID
 	var why []string
 	for _, n := range v.Needs {

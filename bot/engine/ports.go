@@ -14,17 +14,26 @@ import (
 
 // Poster puts cards into one chat.
 //
-// Find looks for a message posted earlier with the same key. Post writes a new message to the
+// Find looks for a message posted earlier with the same key. since is the earliest time at which it
+// can have been posted, however the clocks differ; the zero time: it is not known. Post writes a new message to the
 // place and thread of to, whose Message is "". Edit replaces what a message says. Reactions
 // lists everything a message bears now. Errors: [errs.Busy] when the chat asks us to slow down,
 // [errs.Unavailable] when nothing happened, [errs.Gone] when the place or message cannot be
 // reached any more, [errs.Doubtful] when nobody can tell whether it was posted; of Reactions also
 // [errs.Conflict] when somebody else changed what the message says: it is edited, then read again.
 type Poster interface {
-	Find(ctx context.Context, key string, to Ref) (ref Ref, found bool, err error)
+	Find(ctx context.Context, key string, to Ref, since time.Time) (ref Ref, found bool, err error)
 	Post(ctx context.Context, key string, to Ref, c card.Card) (Ref, error)
 	Edit(ctx context.Context, ref Ref, c card.Card) error
 	Reactions(ctx context.Context, ref Ref) ([]Reaction, error)
+}
+
+// Aloner is what a [Poster] may be besides: Alone gives the place where nobody but the owner of an account
+// of its source and the bot reads, and opens it if it is not there yet; nothing is said in it. Errors:
+// [errs.Gone] or [errs.Denied] when there is none, [errs.Busy] and [errs.Unavailable] when it may be had
+// later.
+type Aloner interface {
+	Alone(ctx context.Context, a people.Account) (Place, error)
 }
 
 // Reaction is one account's reaction on one message. Emoji is the character, or the chat's name
@@ -94,6 +103,7 @@ type Said struct {
 type Touched struct {
 	Place   Place
 	Message string
+	Found   bool // by reading: nothing told of it
 }
 
 // Voted: a review vote on exactly one manifest, given where Binding says.

@@ -137,8 +137,10 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 	}
 	e.point("effect/" + r.Action + "/before-do")
 	roles, _ := in["roles"].([]any)
+	var names []string
 	for _, x := range roles {
 		role, _ := x.(string)
+		names = append(names, role)
 		if _, inRun := l.state.Filled[role]; inRun {
 			continue
 		}
@@ -164,7 +166,8 @@ func (e *Engine) closingRead(ctx context.Context, row string, raw []byte, r *eff
 		answer.Messages = append(answer.Messages, ref.String())
 	}
 	given := slices.DeleteFunc(slices.Clone(st.Gate.Votes), func(v gate.Vote) bool { return slices.Contains(answer.Messages, v.Message) })
-	if err := e.readStanding(ctx, append(given, answer.Votes...), &answer); err != nil {
+	dir := e.World().Directory.WithRoles(l.state.Filled).AskedAt(st.Asked()) // as the gate is evaluated
+	if err := e.readStanding(ctx, l.state.Project, names, dir, append(given, answer.Votes...), &answer); err != nil {
 		return time.Time{}, err
 	}
 	e.point("effect/" + r.Action + "/after-do")

@@ -208,7 +208,7 @@ func (e *Engine) afterRestore(ctx context.Context) error {
 			err = e.unshown(ctx, ref)
 		}
 		if err == nil {
-			err = e.touched(ctx, ref)
+			err = e.touched(ctx, ref, false)
 		}
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"slipway/bot/card"
 	"slipway/bot/engine"
@@ -16,9 +17,17 @@ type room struct {
 	mu        sync.Mutex
 	posts     []post
 	reactions map[string][]engine.Reaction
-	reads     func() // called while reactions are read
+	reads     func()               // called while reactions are read
+	read      func(message string) // called with each message that is read
 	down      error
 	blind     error // nothing is found
+	looked    []search
+}
+
+// search is one look for what was posted.
+type search struct {
+	key   string
+	since time.Time
 }
 
 type post struct {
@@ -28,9 +37,10 @@ type post struct {
 	n   int // edits
 }
 
-func (r *room) Find(_ context.Context, key string, _ engine.Ref) (engine.Ref, bool, error) {
+func (r *room) Find(_ context.Context, key string, _ engine.Ref, since time.Time) (engine.Ref, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.looked = append(r.looked, search{key, since})
 	if r.blind != nil {
 		return engine.Ref{}, false, r.blind
 	}
@@ -71,6 +81,9 @@ func (r *room) Edit(_ context.Context, ref engine.Ref, c card.Card) error {
 func (r *room) Reactions(_ context.Context, ref engine.Ref) ([]engine.Reaction, error) {
 	r.mu.Lock()
 	list, hook, down := r.reactions[ref.Message], r.reads, r.down
+	if r.read != nil {
+		r.read(ref.Message)
+	}
 	r.mu.Unlock()
 	if hook != nil {
 		hook()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -77,10 +78,16 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	if raw, err := e.cfg.Store.Get(ctx, Key{spSaid, once.Key}); err != nil || raw != nil {
 		return err
 	}
-	answer := func(text string) error { return e.answer(ctx, s, message, once, text) }
+	stranger := s.stranger()
+	answer := func(text string) error {
+		if stranger {
+			return e.answerStranger(ctx, s, message, once, text)
+		}
+		return e.answer(ctx, s, message, once, text)
+	}
 	switch {
-	case s.Person == "" && !a.Stranger && !s.Direct && s.Account.Source != terminal:
-		return e.answerStranger(ctx, s, message, once)
+	case stranger && !a.Stranger:
+		return answer(e.unknownAccount(s))
 	case a.Reply != "":
 		return answer(a.Reply)
 	case a.Start == nil && a.Input == nil && a.Other == nil:
@@ -96,7 +103,7 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	var private bool // what is said is about a private run
 	reply := func(d run.Decision) string {
 		if d.Refusal != nil {
-			return "I can't do that: " + errs.Text(d.Refusal)
+			return refused(d.Refusal)
 		}
 		return d.Reply
 	}
@@ -147,7 +154,10 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 		if stops(err) || ctx.Err() != nil {
 			return err
 		}
-		text = "I can't do that: " + errs.Text(err)
+		if errors.As(err, new(answered)) {
+			return nil
+		}
+		text = refused(err)
 	}
 	e.wake(loopEffects)
 	if text == "" {
@@ -158,6 +168,9 @@ func (e *Engine) obey(ctx context.Context, s Spoken, a Asked, once Once, at time
 	}
 	return answer(text)
 }
+
+// refused is the answer to what cannot be done.
+func refused(err error) string { return "I can't do that: " + errs.Text(err) }
 
 // putAlone gives an answer about a private run to the person alone, and returns what is said where
 // others read. Who has no place of their own is told where to look.
@@ -260,8 +273,11 @@ type replyIn struct {
 	To     Ref             `json:"to"`
 	Text   string          `json:"text"`
 	Person people.PersonID `json:"person,omitempty"`
+	// Account is the id of the account that is answered, if it is of the source of the place.
+	Account string `json:"account,omitempty"`
 
 	Buttons []card.Button `json:"buttons,omitempty"`
+	Picture *card.Picture `json:"picture,omitempty"`
 }
 
 // putReply adds a reply to the outbox; it is posted in the thread of what it answers.
@@ -270,6 +286,11 @@ func (e *Engine) putReply(b *batch, s Spoken, message string, once Once, text st
 }
 
 func (e *Engine) putReplyWith(b *batch, s Spoken, message string, once Once, text string, buttons []card.Button) {
+	e.putReplyIn(b, s, message, once, replyIn{Text: text, Buttons: buttons})
+}
+
+// putReplyIn adds a reply of which everything is known but whom it answers.
+func (e *Engine) putReplyIn(b *batch, s Spoken, message string, once Once, in replyIn) {
 	if _, ok := e.cfg.Posters[s.Place.Source]; !ok {
 		return
 	}
@@ -278,8 +299,11 @@ func (e *Engine) putReplyWith(b *batch, s Spoken, message string, once Once, tex
 		thread = message
 	}
 	now := e.now()
-	r := effectRecord{Key: "reply-" + once.Key, Action: actReply, After: now, Boot: e.boot, Epoch: e.world.epoch,
-		Inputs: string(encode(replyIn{To: Ref{Place: s.Place, Thread: thread}, Text: clip(text, 8000), Person: s.Person, Buttons: buttons}))}
+	in.To, in.Text, in.Person = Ref{Place: s.Place, Thread: thread}, clip(in.Text, 8000), s.Person
+	if s.Account.Source == s.Place.Source {
+		in.Account = s.Account.ID
+	}
+	r := effectRecord{Key: "reply-" + once.Key, Action: actReply, After: now, Boot: e.boot, Epoch: e.world.epoch, Inputs: string(encode(in))}
 	row := id(stamp(now), r.Key)
 	b.intend(row, encode(r))
 }

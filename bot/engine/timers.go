@@ -16,9 +16,8 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 			e.wakes.add(w.run, w.in)
 			return false, time.Time{}, err
 		}
-		if _, ok := w.in.(run.Wake); ok && e.cfg.Cards != nil { // who could approve may be others now
-			e.cards.mark(w.run, e.now())
-			e.wake(loopCards)
+		if _, ok := w.in.(run.Wake); ok { // who could approve may be others now
+			e.show(w.run)
 		}
 		return true, time.Time{}, nil
 	}
@@ -75,18 +74,7 @@ func (e *Engine) timersDue(ctx context.Context) (bool, time.Time, error) {
 	if err != nil {
 		return fired || jobs || started || told, time.Time{}, err
 	}
-	roles, err := e.rolesDue(ctx)
-	if err == nil {
-		var barred time.Time
-		barred, err = e.barredDue(ctx)
-		roles = earlier(roles, barred)
-	}
-	if err == nil {
-		var again time.Time
-		again, err = e.elsewhereDue(ctx)
-		roles = earlier(roles, again)
-	}
-	next = earlier(earlier(earlier(next, lease), earlier(roles, scheduled)), earlier(earlier(digest, back), alive))
+	next = earlier(earlier(earlier(next, lease), scheduled), earlier(earlier(digest, back), alive))
 	return fired || jobs || started || told || made, next, err
 }
 
@@ -144,10 +132,7 @@ func (e *Engine) followed(was, now *live, d run.Decision) {
 	if timers {
 		e.wake(loopTimers)
 	}
-	if e.cfg.Cards != nil {
-		e.cards.mark(now.id, e.now())
-		e.wake(loopCards)
-	}
+	e.show(now.id)
 	if was.name != nil && (now.state.NameFree() && !was.state.NameFree() || nameKey(was.name.Name) != nameKey(now.name.Name)) {
 		e.wakes.freed(was.name.Name)
 		e.wake(loopTimers)

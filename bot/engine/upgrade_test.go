@@ -31,18 +31,8 @@ steps:
 func TestStoreOfFormat1IsBroughtUp(t *testing.T) {
 	ctx := context.Background()
 	for _, crashAt := range []string{"", "upgrade/names/after-commit", "upgrade/end/before-commit"} {
-		w := newWorld(t, madeYAML)
-		w.clock.pass(time.Hour)
-		w.ids, w.msgs = 100, 100
-		w.load("testdata/store-1.jsonl")
-		if crashAt != "" {
-			w.dying(crashAt, func() { w.open() })
-		}
-		w.open()
+		w := broughtUp(t, "testdata/store-1.jsonl", crashAt)
 		w.drain()
-		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
-			t.Fatalf("the format is %s %v", raw, err)
-		}
 		w.wantSound()
 		if s := w.run("1.0"); s.Outcome != "done" {
 			t.Errorf("1.0 is %s %s", s.Status, s.Outcome)
@@ -76,24 +66,31 @@ func TestStoreOfFormat1IsBroughtUp(t *testing.T) {
 	}
 }
 
+// broughtUp is an engine on a store of an earlier format, which may have died once on its way up.
+func broughtUp(t *testing.T, file, crashAt string) *world {
+	t.Helper()
+	w := newWorld(t, madeYAML)
+	w.cfg = func(c *engine.Config) { c.LogKey = newLogKey(1) }
+	w.clock.pass(time.Hour)
+	w.ids, w.msgs = 100, 100
+	w.load(file)
+	if crashAt != "" {
+		w.dying(crashAt, func() { w.open() })
+	}
+	w.open()
+	if raw, err := w.store.Get(t.Context(), engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
+		t.Fatalf("the format is %s %v", raw, err)
+	}
+	return w
+}
+
 // A store of format 2, written before heads were signed: 1.0 has ended with a gate that was closed,
 // the gate of 2.0 is open and the run is held. Nothing of it changes but the number, by which older
 // programs refuse it, and gates that close from now on have signed heads.
 func TestStoreOfFormat2IsBroughtUp(t *testing.T) {
 	ctx := context.Background()
 	for _, crashAt := range []string{"", "upgrade/end/before-commit", "upgrade/end/after-commit"} {
-		w := newWorld(t, madeYAML)
-		w.cfg = func(c *engine.Config) { c.LogKey = newLogKey(1) }
-		w.clock.pass(time.Hour)
-		w.ids, w.msgs = 100, 100
-		w.load("testdata/store-2.jsonl")
-		if crashAt != "" {
-			w.dying(crashAt, func() { w.open() })
-		}
-		w.open()
-		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
-			t.Fatalf("the format is %s %v", raw, err)
-		}
+		w := broughtUp(t, "testdata/store-2.jsonl", crashAt)
 		w.drain()
 		w.wantSound()
 		old := w.run("1.0")
@@ -117,18 +114,7 @@ func TestStoreOfFormat2IsBroughtUp(t *testing.T) {
 func TestStoreOfFormat3IsBroughtUp(t *testing.T) {
 	ctx := context.Background()
 	for _, crashAt := range []string{"", "upgrade/end/before-commit", "upgrade/end/after-commit"} {
-		w := newWorld(t, madeYAML)
-		w.cfg = func(c *engine.Config) { c.LogKey = newLogKey(1) }
-		w.clock.pass(time.Hour)
-		w.ids, w.msgs = 100, 100
-		w.load("testdata/store-3.jsonl")
-		if crashAt != "" {
-			w.dying(crashAt, func() { w.open() })
-		}
-		w.open()
-		if raw, err := w.store.Get(ctx, engine.Key{Space: "meta", ID: "layout"}); err != nil || string(raw) != "4" {
-			t.Fatalf("the format is %s %v", raw, err)
-		}
+		w := broughtUp(t, "testdata/store-3.jsonl", crashAt)
 		bad, err := w.e.InboxList(ctx, "", 10, true)
 		if err != nil || len(bad) != 1 || bad[0].Error == "" || bad[0].Size != 1 || bad[0].Headers["a"] != "<1>" {
 			t.Fatalf("not decoded: %+v %v", bad, err)

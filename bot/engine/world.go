@@ -35,12 +35,15 @@ type world struct {
 	reread  map[string]bool // roles whose grants are in again
 	down    map[string]string
 	freezes []calendar.Freeze
-	retry   time.Time            // when roles whose source was away are read again
-	readAt  map[string]time.Time // when the roles that are kept elsewhere were read last
-	absent  time.Time            // until when beginnings and ends of absences were looked at
+	reads   map[string]roleRead // of roles, at their sources
+	absent  time.Time           // until when beginnings and ends of absences were looked at
 
 	barred    map[people.Account]string // accounts that do not count, and why
 	askBarred time.Time                 // when they are asked about again
+	lastAsked string                    // the account that was asked about last by itself
+
+	questions atomic.Uint64             // asked of services about roles and accounts: what was asked later is newer
+	vouched   map[people.Account]uint64 // the newest question about an account that was answered
 }
 
 // view is the world at one moment with the stored bytes that guard what was read of it.
@@ -51,10 +54,11 @@ type view struct {
 	lockRaw map[string][]byte
 	roleRaw map[string][]byte
 	calRaw  map[string][]byte
+	asks    []string // sources of accounts that say whether one counts
 }
 
 func (v *view) forRun(now time.Time) run.World {
-	return run.World{Now: now, Directory: v.dir, Calendar: v.cal, Locks: v.locks}
+	return run.World{Now: now, Directory: v.dir, Calendar: v.cal, Locks: v.locks, Asks: v.asks}
 }
 
 // everywhere is the record of the same role in every project.
@@ -110,7 +114,7 @@ func (e *Engine) configured(project string) map[string]any {
 }
 
 func (e *Engine) readWorld(ctx context.Context) error {
-	v := &view{locks: map[string]run.Lock{}, lockRaw: map[string][]byte{}}
+	v := &view{locks: map[string]run.Lock{}, lockRaw: map[string][]byte{}, asks: slices.Sorted(maps.Keys(e.cfg.Standings))}
 	e.world.view.Store(v)
 	var bad error
 	err := e.cfg.Store.Scan(ctx, spLocks, "", "", false, func(name string, value []byte) bool {
@@ -124,7 +128,7 @@ func (e *Engine) readWorld(ctx context.Context) error {
 	if err = errors.Join(err, bad); err != nil {
 		return err
 	}
-	e.world.reread, e.world.down = map[string]bool{}, map[string]string{}
+	e.world.reread, e.world.down, e.world.reads = map[string]bool{}, map[string]string{}, map[string]roleRead{}
 	return e.ReloadPeople(ctx)
 }
 
@@ -141,35 +145,8 @@ func (e *Engine) ReloadPeople(ctx context.Context) error {
 		e.world.persons, e.world.granted = persons, grants
 		e.keepElsewhere()
 	}
+	e.wake(loopPeople)
 	return e.rebuild(ctx, newBatch())
-}
-
-// keepElsewhere forgets what was read again but for the roles that People does not give. Those of them
-// that were never read are read soon, and held by nobody until then.
-func (e *Engine) keepElsewhere() {
-	again, reread, down := e.world.again, e.world.reread, maps.Clone(e.world.down)
-	e.world.again, e.world.reread = nil, map[string]bool{}
-	source, ok := e.cfg.People.(Elsewhere)
-	if !ok {
-		return
-	}
-	for _, r := range source.Elsewhere() {
-		key := r.Project + "/" + r.Role
-		if reread[key] {
-			e.world.reread[key] = true
-			for _, g := range again {
-				if g.Project+"/"+g.Role == key {
-					e.world.again = append(e.world.again, g)
-				}
-			}
-			continue
-		}
-		if down[key] == "" {
-			down[key] = "it has not been read since the start"
-			e.world.retry = e.now()
-		}
-	}
-	e.world.down = down
 }
 
 // rebuild commits b with the versions of the roles and calendars that are not what they were,
@@ -428,76 +405,4 @@ func (e *Engine) changeWorld(ctx context.Context, once Once, write func(b *batch
 		e.wakeAll("people or freezes changed")
 	}
 	return err
-}
-
-// roleAgain reads one role at its source. The result is in the view when it returns; an
-// unreachable source is remembered until it answers.
-func (e *Engine) roleAgain(ctx context.Context, project, role string) error {
-	if e.cfg.People == nil {
-		return nil
-	}
-	grants, err := e.cfg.People.Again(ctx, project, role)
-	e.world.change.Lock()
-	defer e.world.change.Unlock()
-	key := project + "/" + role
-	if err != nil {
-		if e.world.down[key] != errs.Text(err) {
-			e.world.down = maps.Clone(e.world.down)
-			e.world.down[key] = errs.Text(err)
-			e.world.retry = e.now().Add(awayRetry)
-			e.wake(loopTimers)
-			if again := e.rebuild(ctx, newBatch()); again != nil {
-				return again
-			}
-		}
-		return err
-	}
-	same := func(list []people.Grant) []people.Grant {
-		return slices.DeleteFunc(slices.Clone(list), func(g people.Grant) bool { return g.Project+"/"+g.Role != key })
-	}
-	had := same(e.world.granted)
-	if e.world.reread[key] {
-		had = same(e.world.again)
-	}
-	if string(encode(had)) == string(encode(same(grants))) && e.world.down[key] == "" {
-		return nil
-	}
-	e.world.down = maps.Clone(e.world.down)
-	delete(e.world.down, key)
-	rest := slices.DeleteFunc(slices.Clone(e.world.again), func(g people.Grant) bool { return g.Project+"/"+g.Role == key })
-	e.world.again = append(rest, same(grants)...)
-	e.world.reread[key] = true
-	return e.rebuild(ctx, newBatch())
-}
-
-// awayRetry is how long a source of roles that could not be reached is left alone.
-const awayRetry = time.Minute
-
-// rolesDue reads the roles again whose source could not be reached. Runs look again when one answers.
-func (e *Engine) rolesDue(ctx context.Context) (next time.Time, err error) {
-	e.world.change.Lock()
-	away := slices.Sorted(maps.Keys(e.world.down))
-	due := e.world.retry
-	if len(away) > 0 && !due.After(e.now()) {
-		e.world.retry = e.now().Add(awayRetry)
-	}
-	next = e.world.retry
-	e.world.change.Unlock()
-	if len(away) == 0 {
-		return time.Time{}, nil
-	}
-	if due.After(e.now()) {
-		return due, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for _, key := range away {
-		i := strings.LastIndexByte(key, '/')
-		if err := e.roleAgain(ctx, key[:i], key[i+1:]); err == nil {
-			e.wakeAll("the source of the role " + key + " answers again")
-		} else if stops(err) {
-			return next, err
-		}
-	}
-	return next, nil
 }

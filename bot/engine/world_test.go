@@ -224,6 +224,12 @@ func (parser) Parse(text string, s engine.Spoken) []engine.Asked {
 		return []engine.Asked{{Run: f[2], Input: run.Command{Verb: run.YieldVerb, Lock: f[1], First: f[3], Reason: "a security fix"}}}
 	case len(f) == 4 && f[0] == "approve":
 		return []engine.Asked{{Run: f[1], Input: run.Vote{Step: f[2], Vote: gate.Vote{Kind: gate.Approve, Manifest: manifest.Digest(f[3])}}}}
+	case len(f) >= 3 && f[0] == "reject":
+		v := run.Vote{Step: f[2], Vote: gate.Vote{Kind: gate.Reject, Reason: "no"}}
+		if len(f) == 4 {
+			v.Vote.Manifest = manifest.Digest(f[3])
+		}
+		return []engine.Asked{{Run: f[1], Input: v}}
 	case len(f) == 3 && f[0] == "approve":
 		return []engine.Asked{{Run: f[1], Input: run.Vote{Step: f[2], Vote: gate.Vote{Kind: gate.Approve}}}}
 	case len(f) == 4 && f[0] == "doubt":
@@ -390,7 +396,9 @@ func (w *world) say(who, text string) {
 	w.drain()
 }
 
-func (w *world) react(who string) {
+func (w *world) react(who string) { w.t.Helper(); w.reactWith("✅", who) }
+
+func (w *world) reactWith(emoji, who string) {
 	w.t.Helper()
 	msgs := w.room.titled(": gate go")
 	if len(msgs) == 0 {
@@ -398,7 +406,7 @@ func (w *world) react(who string) {
 	}
 	m := msgs[len(msgs)-1].ref.Message
 	w.room.mu.Lock()
-	w.room.reactions[m] = append(w.room.reactions[m], engine.Reaction{Account: account(who), Emoji: "✅"})
+	w.room.reactions[m] = append(w.room.reactions[m], engine.Reaction{Account: account(who), Emoji: emoji})
 	w.room.mu.Unlock()
 	w.msgs++
 	if err := w.deliver(wire{Place: "lava", Touched: m}, fmt.Sprint("t", w.msgs)); err != nil {

@@ -270,6 +270,10 @@ func (w *writer) intend(ev run.EffectIntended) error {
 	r := effectRecord{Key: ev.Key, Run: w.d.After.ID, Step: ev.Step, Project: w.d.After.Project, Action: ev.Action,
 		Inputs: string(ev.Inputs), Generation: ev.Generation, Undoes: ev.Undoes, ProbeOnly: ev.ProbeOnly, After: due,
 		Boot: w.e.boot, Epoch: w.e.world.epoch}
+	was := w.was.state.Effects[ev.Key]
+	if was != nil {
+		r.First = w.was.state.Began
+	}
 	row := id(stamp(due), ev.Key)
 	value, err := w.e.pack(w.ctx, r.encode())
 	if err != nil {
@@ -277,7 +281,7 @@ func (w *writer) intend(ev run.EffectIntended) error {
 	}
 	w.b.intend(row, value)
 	w.rec.Pending[ev.Key] = row
-	if was := w.was.state.Effects[ev.Key]; was != nil && was.Outcome == run.Doubtful {
+	if was != nil && was.Outcome == run.Doubtful {
 		w.e.asks(w.b, &r) // a person says that it is to be done again
 	}
 	return nil

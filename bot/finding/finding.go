@@ -34,7 +34,7 @@ const (
 // Symptom is one thing that a check found. What names it: two symptoms with the same What are one,
 // and one that is found again with other figures in it is still the same.
 type Symptom struct {
-	What string // in words, without names of private runs
+	What string // in words, without names of private runs; "": something could not be looked at
 	Fix  string // what a person does about it; "" is the fix of the check
 }
 
@@ -67,7 +67,7 @@ const Late = "check.late"
 type Report struct {
 	Findings []Finding `json:"findings" doc:"errors first"`
 	Good     []Healthy `json:"good" doc:"what was looked at and is well"`
-	Waiting  []string  `json:"waiting,omitempty" doc:"codes of what was not looked at yet"`
+	Waiting  []string  `json:"waiting,omitempty" doc:"codes of what was not looked at yet, or could not be"`
 }
 
 // Healthy is something that was looked at and is well.
@@ -164,9 +164,13 @@ func (r *Registry) All() {
 // Found keeps what a check found. Errors: [errs.Invalid] for a code that is not registered.
 func (r *Registry) Found(code string, all []Symptom, at time.Time) error {
 	return r.end(code, at, func(c Check, s *state) {
-		since := continued(s.found, all)
+		since, before := continued(s.found, all), s.found
 		s.checked, s.found = at, nil
 		for _, y := range all {
+			if y.What == "" { // what was found before may still be so, and nothing is well
+				s.checked = time.Time{}
+				continue
+			}
 			since, before := since[y.What]
 			if !before {
 				since = at
@@ -175,6 +179,11 @@ func (r *Registry) Found(code string, all []Symptom, at time.Time) error {
 				continue
 			}
 			s.found = append(s.found, Finding{c.Code, c.Severity, y.What, cmp.Or(y.Fix, c.Fix), since, at})
+		}
+		for _, f := range before {
+			if s.checked.IsZero() && !slices.ContainsFunc(s.found, func(x Finding) bool { return x.What == f.What }) {
+				s.found = append(s.found, f)
+			}
 		}
 		r.drop(Late, lateText(c))
 	})

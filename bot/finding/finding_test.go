@@ -162,3 +162,23 @@ func TestEveryCheckIsDocumented(t *testing.T) {
 		t.Error("a code was taken twice")
 	}
 }
+
+// TestWhatCannotBeLookedAt: it is not well, and what was found before may still be so.
+func TestWhatCannotBeLookedAt(t *testing.T) {
+	r := registry(t, check("remote.unreachable", finding.Error, time.Hour))
+	found(t, r, "remote.unreachable", 0)
+	found(t, r, "remote.unreachable", 1, "one", "two")
+	found(t, r, "remote.unreachable", 2, "two", "", "three")
+	got := r.Report()
+	if len(got.Findings) != 3 || len(got.Good) != 0 || !cmp.Equal(got.Waiting, []string{"remote.unreachable"}) || got.Findings[0].What != "one" || !got.Findings[0].Checked.Equal(at(1)) {
+		t.Errorf("found %+v", got)
+	}
+	found(t, r, "remote.unreachable", 3)
+	if got := r.Report(); len(got.Findings)+len(got.Waiting) != 0 {
+		t.Errorf("all is well again: %+v", got)
+	}
+	found(t, r, "remote.unreachable", 4, "")
+	if got := r.Report(); len(got.Findings) != 0 || len(got.Waiting) != 1 {
+		t.Errorf("found %+v", got)
+	}
+}

@@ -230,7 +230,7 @@ func (e *evaluation) candidate(p people.PersonID, excluding bool) (candidate, ob
 		}
 	}
 	var barred objection
-	var down, late string
+	var down, lapsed string
 	for i, role := range q.Rule.roles {
 		if why := q.Directory.Unavailable(q.Project, role); why != "" {
 			down = fmt.Sprintf("who holds %s in %s cannot be read now: %s", role, q.Project, why)
@@ -239,8 +239,8 @@ func (e *evaluation) candidate(p people.PersonID, excluding bool) (candidate, ob
 		g, ok := q.Directory.Has(q.Project, role, p, q.Now)
 		switch {
 		case !ok:
-			if g, ok := q.Directory.TooLate(q.Project, role, p, q.Now); ok {
-				late = fmt.Sprintf("%s holds %s by account %s, which was linked after this manifest was posted: it counts from the next one on", p, role, g.Account)
+			if g, why := q.Directory.Lapsed(q.Project, role, p, q.Now); why != "" {
+				lapsed = fmt.Sprintf("%s holds %s by account %s, %s", p, role, g.Account, why)
 			}
 		case g.For == "":
 			c.stand(p, i)
@@ -261,8 +261,8 @@ func (e *evaluation) candidate(p people.PersonID, excluding bool) (candidate, ob
 		return c, barred
 	case down != "":
 		return c, objection{why: down}
-	case late != "":
-		return c, objection{why: late}
+	case lapsed != "":
+		return c, objection{why: lapsed}
 	case len(q.Rule.roles) == 1:
 		return c, objection{why: fmt.Sprintf("%s holds no role %s in %s", p, q.Rule.roles[0], q.Project)}
 	}

@@ -78,3 +78,24 @@ func TestABarredAccountSaysNothing(t *testing.T) {
 		}
 	}
 }
+
+// A role by an account in a group that counts nowhere is no role, whichever account says the word.
+func TestARoleByABarredAccountIsNone(t *testing.T) {
+	phone := people.Account{Source: "slack", ID: "phone"}
+	maria := people.Person{ID: "maria", Accounts: []people.Account{{Source: "console", ID: "maria"}, phone}}
+	grant := people.Grant{ID: "g", Person: "maria", Role: "maintainer", Project: "lava", Account: phone}
+	d := people.NewDirectory([]people.Person{maria}, []people.Grant{grant}, nil, nil)
+	for _, kind := range []VoteKind{Approve, Reject, Veto} {
+		q := ask(t, "1 of maintainer")
+		v := []Vote{{Kind: kind, Person: "maria", Account: maria.Accounts[0], Manifest: this, At: noon, Reason: "so"}}
+		q.Directory = d
+		if got := Evaluate(q, v); len(got.Refused) > 0 {
+			t.Errorf("%s: %v", kind, got.Explain())
+		}
+		q.Directory = d.WithBarred([]people.Barred{{Account: phone, Why: "it is a guest"}})
+		got := Evaluate(q, v)
+		if got.Passes || got.Rejected || got.Vetoed || got.Refused[0].Why != "maria holds maintainer by account slack:phone, which does not count: it is a guest" || len(got.Needs[0].From) > 0 {
+			t.Errorf("%s: %v", kind, got.Explain())
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -187,17 +188,28 @@ func (d Directory) Has(project, role string, p PersonID, now time.Time) (Grant, 
 
 // own finds a grant that is not a delegation.
 func (d Directory) own(project, role string, p PersonID, now time.Time) (Grant, bool) {
-	for _, k := range [2]roleKey{{project, role}, {EveryProject, role}} {
-		for _, g := range d.book.grants[k] {
-			if g.For != "" {
-				break
-			}
-			if g.Person == p && g.InForce(now) && d.inTime(g) {
-				return g, true
-			}
+	for g := range d.granted(project, role, p, now) {
+		if d.counts(g) {
+			return g, true
 		}
 	}
 	return Grant{}, false
+}
+
+// granted are the grants of the role to p in force that are no delegations, whether they count or not.
+func (d Directory) granted(project, role string, p PersonID, now time.Time) iter.Seq[Grant] {
+	return func(yield func(Grant) bool) {
+		for _, k := range [2]roleKey{{project, role}, {EveryProject, role}} {
+			for _, g := range d.book.grants[k] {
+				if g.For != "" {
+					break
+				}
+				if g.Person == p && g.InForce(now) && !yield(g) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Delegations lists the grants by which p stands in for others in the role, by delegator. Each
@@ -239,7 +251,7 @@ func (d Directory) Members(project, role string, now time.Time) []PersonID {
 	} else if d.book != nil {
 		for _, k := range [2]roleKey{{project, role}, {EveryProject, role}} {
 			for _, g := range d.book.grants[k] {
-				if g.InForce(now) && d.inTime(g) && d.acts(g.Person) && (g.For == "" || d.delegated(project, g, now)) {
+				if g.InForce(now) && d.counts(g) && d.acts(g.Person) && (g.For == "" || d.delegated(project, g, now)) {
 					out = append(out, g.Person)
 				}
 			}

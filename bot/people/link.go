@@ -92,7 +92,7 @@ func (l Link) ConfirmAsAccount(d Directory, speaker Account, now time.Time) (Lin
 	}
 	if speaker.key() != l.Account.key() {
 		return l, errs.E(op, errs.Denied, fmt.Errorf("account %s cannot confirm for account %s", speaker, l.Account)).
-			Hint("confirm while logged in as %s", l.Account.shown())
+			Hint("confirm while logged in as %s", l.Account.Shown())
 	}
 	l.ByAccount = true
 	return l, nil
@@ -121,14 +121,7 @@ func (l Link) Question() string {
 		name = fmt.Sprintf("%s (%s)", l.Name, l.Person)
 	}
 	return fmt.Sprintf("Link the account %s to the person %s? From then on its reactions and commands are those of %s.",
-		l.Account.shown(), name, l.Person)
-}
-
-func (a Account) shown() string {
-	if a.Handle == "" {
-		return a.String()
-	}
-	return fmt.Sprintf("%s (%s)", a.Handle, a)
+		l.Account.Shown(), name, l.Person)
 }
 
 // Unlink checks whether by may take the account a away from p, and returns p without it. The

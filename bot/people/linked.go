@@ -19,21 +19,66 @@ func (d Directory) AskedAt(at time.Time) Directory {
 	return d
 }
 
-// inTime reports whether the grant counts for what is asked.
-func (d Directory) inTime(g Grant) bool {
-	return d.asked == nil || g.Linked.IsZero() || g.Linked.Before(*d.asked)
+// counts reports whether the grant gives its role for what is asked.
+func (d Directory) counts(g Grant) bool { return d.lapse(g) == "" }
+
+// lapse says why a grant by an account in a group gives nothing, or "".
+func (d Directory) lapse(g Grant) string {
+	if g.Account.ID == "" {
+		return ""
+	}
+	if why := d.Barred(g.Account); why != "" {
+		return "which does not count: " + why
+	}
+	if d.asked != nil && !g.Linked.IsZero() && !g.Linked.Before(*d.asked) {
+		return "which was linked after this manifest was posted: it counts from the next one on"
+	}
+	return ""
 }
 
-// TooLate finds the grant by which p would hold the role, had its account been linked before the
-// question was put.
-func (d Directory) TooLate(project, role string, p PersonID, now time.Time) (Grant, bool) {
-	if d.asked == nil {
-		return Grant{}, false
+// Lapsed finds the grant by which p would hold the role if his account in a group counted, and a clause
+// that says why it does not; "" when there is none, or p holds the role by another one.
+func (d Directory) Lapsed(project, role string, p PersonID, now time.Time) (found Grant, why string) {
+	if _, shadowed := d.filled[role]; shadowed || !d.acts(p) {
+		return Grant{}, ""
 	}
-	asIs := d
-	asIs.asked = nil
-	g, ok := asIs.Has(project, role, p, now)
-	return g, ok && !d.inTime(g)
+	for g := range d.granted(project, role, p, now) {
+		if because := d.lapse(g); because == "" {
+			return Grant{}, ""
+		} else if why == "" {
+			found, why = g, because
+		}
+	}
+	return found, why
+}
+
+// Through are the accounts in groups by which p holds the role, and without which he would not: his own
+// or, where he stands in for others, theirs.
+func (d Directory) Through(project, role string, p PersonID, now time.Time) (out []Account) {
+	if _, shadowed := d.filled[role]; shadowed || !d.acts(p) {
+		return nil
+	}
+	own := func(p PersonID) (list []Account, holds bool) {
+		for g := range d.granted(project, role, p, now) {
+			switch {
+			case !d.counts(g):
+			case g.Account.ID == "":
+				return nil, true
+			default:
+				list = append(list, g.Account.key())
+			}
+		}
+		return list, len(list) > 0
+	}
+	out, holds := own(p)
+	if holds {
+		return out
+	}
+	for _, g := range d.Delegations(project, role, p, now) {
+		theirs, _ := own(g.For)
+		out = append(out, theirs...)
+	}
+	return out
 }
 
 // Barred is an account that counts nowhere, and why: "it is a guest".

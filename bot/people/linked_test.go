@@ -117,8 +117,8 @@ func TestRolesOfLinkedAccounts(t *testing.T) {
 	for at, want := range map[time.Time]bool{noon.Add(time.Second): true, noon: false, noon.Add(-time.Second): false} {
 		asked := d.AskedAt(at)
 		_, has := asked.Has("lava", "maintainer", "maria", noon)
-		_, late := asked.TooLate("lava", "maintainer", "maria", noon)
-		if has != want || late == want || (len(asked.Members("lava", "maintainer", noon)) == 1) != want {
+		_, late := asked.Lapsed("lava", "maintainer", "maria", noon)
+		if has != want || (late == "") != want || (len(asked.Members("lava", "maintainer", noon)) == 1) != want {
 			t.Errorf("asked at %s: %v %v", at, has, late)
 		}
 	}
@@ -130,5 +130,84 @@ func TestRolesOfLinkedAccounts(t *testing.T) {
 	}
 	if (Directory{}).WithBarred([]Barred{{a, "x"}}).Barred(a) != "" || d.WithBarred([]Barred{{a, "x"}}).Barred(Account{Source: "slack", ID: "phone"}) != "x" {
 		t.Error("barred")
+	}
+}
+
+// Attack: an account calls itself what another one is called, with text that hides where its name ends.
+func TestAnAccountIsShownWithWhoItIs(t *testing.T) {
+	for handle, want := range map[string]string{
+		"":                              "slack:T1/UEVE",
+		"T1/UEVE":                       "slack:T1/UEVE",
+		"slack:T1/UEVE":                 "slack:T1/UEVE",
+		"\u200b \x00":                   "slack:T1/UEVE",
+		"Eve, @eve":                     "“Eve, @eve” (slack:T1/UEVE)",
+		"Maria” (slack:T1/UMARIA)":      "“Maria' (slack:T1/UMARIA)” (slack:T1/UEVE)",
+		"Maria\"\n\t (slack:T1/UMARIA)": "“Maria' (slack:T1/UMARIA)” (slack:T1/UEVE)",
+		"\u202emaria\u2066 x\x1b[2J":    "“maria x[2J” (slack:T1/UEVE)",
+		strings.Repeat("é ", 80):        "“" + strings.TrimSpace(strings.Repeat("é ", 50)) + "…” (slack:T1/UEVE)",
+	} {
+		if got := (Account{Source: "slack", ID: "T1/UEVE", Handle: handle}).Shown(); got != want {
+			t.Errorf("%q is shown as %s, want %s", handle, got, want)
+		}
+	}
+}
+
+// A role by an account in a group is not held when that account counts nowhere; and who relies on which
+// account is known, so that it can be asked about.
+func TestRolesByAccountsInGroups(t *testing.T) {
+	acc := func(id string) Account { return Account{Source: "slack", ID: id, Handle: "@" + id} }
+	person := func(id PersonID) Person { return Person{ID: id, Accounts: []Account{acc(string(id))}} }
+	grant := func(id, role string, p PersonID) Grant {
+		return Grant{ID: id, Person: p, Role: role, Project: "lava"}
+	}
+	by := func(id, role string, p PersonID, account string) Grant {
+		g := grant(id, role, p)
+		g.Account = acc(account)
+		return g
+	}
+	stand := grant("5", "qa", "stand-in")
+	stand.For = "maria"
+	d := NewDirectory([]Person{person("maria"), person("both"), person("stand-in")}, []Grant{
+		by("1", "qa", "maria", "maria"), by("2", "qa", "maria", "phone"), by("3", "qa", "both", "both"), grant("4", "qa", "both"), stand,
+	}, nil, nil)
+	holders := func(d Directory) (out string) {
+		for _, p := range d.Members("lava", "qa", noon) {
+			if _, ok := d.Has("lava", "qa", p, noon); !ok {
+				t.Errorf("%s is a member and has no role", p)
+			}
+			out += string(p) + " "
+		}
+		return out
+	}
+	through := func(d Directory, p PersonID) (out string) {
+		for _, a := range d.Through("lava", "qa", p, noon) {
+			if a.Handle != "" {
+				t.Errorf("%+v is no key", a)
+			}
+			out += a.ID + " "
+		}
+		return out
+	}
+	guest := func(ids ...string) Directory {
+		var list []Barred
+		for _, id := range ids {
+			list = append(list, Barred{acc(id), "it is a guest"})
+		}
+		return d.WithBarred(list)
+	}
+	for _, c := range []struct {
+		d                       Directory
+		holders, maria, standIn string
+		why                     string
+	}{
+		{d, "both maria stand-in ", "maria phone ", "maria phone ", ""},
+		{guest("maria"), "both maria stand-in ", "phone ", "phone ", ""},
+		{guest("maria", "phone", "both"), "both ", "", "", "which does not count: it is a guest"},
+		{guest("maria", "phone").WithRoles(map[string][]PersonID{"qa": {"maria"}}), "maria ", "", "", ""},
+	} {
+		_, why := c.d.Lapsed("lava", "qa", "maria", noon)
+		if got := holders(c.d); got != c.holders || through(c.d, "maria") != c.maria || through(c.d, "stand-in") != c.standIn || through(c.d, "both") != "" || why != c.why {
+			t.Errorf("holders %s, maria through %s, who stands in through %s: %s", got, through(c.d, "maria"), through(c.d, "stand-in"), why)
+		}
 	}
 }

@@ -5,7 +5,12 @@
 // [Directory] is a value that says how things stand, with the versions of what it says.
 package people
 
-import "time"
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
 
 // PersonID names a person for ever, e.g. "maria". It is given by an admin, never by a platform.
 type PersonID string
@@ -19,6 +24,42 @@ type Account struct {
 }
 
 func (a Account) String() string { return a.Source + ":" + a.ID }
+
+// maxHandle is how much of a handle is shown, in runes.
+const maxHandle = 100
+
+// Shown is the account for people: what its owner calls it, in quotation marks, and who it is. Anybody
+// can call himself what others are called, so the name never stands alone, cannot end its quotation marks,
+// and has nothing in it that hides or turns text.
+func (a Account) Shown() string {
+	var b strings.Builder
+	n, space := 0, false
+	for _, r := range a.Handle {
+		switch {
+		case unicode.IsSpace(r):
+			space = n > 0
+			continue
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			continue
+		case unicode.In(r, unicode.Pi, unicode.Pf) || strings.ContainsRune("\"„‟″〝〞＂", r):
+			r = '\''
+		}
+		if n >= maxHandle || space && n == maxHandle-1 {
+			b.WriteRune('…')
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			n, space = n+1, false
+		}
+		b.WriteRune(r)
+		n++
+	}
+	if name := b.String(); name != "" && a.Handle != a.ID && a.Handle != a.String() {
+		return "“" + name + "” (" + a.String() + ")"
+	}
+	return a.String()
+}
 
 // Person is one human.
 type Person struct {

@@ -215,7 +215,7 @@ func TestLinkNeedsBothSides(t *testing.T) {
 	d := town()
 	a := Account{Source: "gitlab", ID: "17", Handle: "@maria-g"}
 	l, err := ProposeLink(d, "maria", a, noon)
-	if err != nil || l.Done() || !strings.Contains(l.Question(), "@maria-g (gitlab:17)") || !strings.Contains(l.Question(), "MARIA (maria)") {
+	if err != nil || l.Done() || !strings.Contains(l.Question(), "“@maria-g” (gitlab:17)") || !strings.Contains(l.Question(), "MARIA (maria)") {
 		t.Fatalf("%+v %v %s", l, err, l.Question())
 	}
 	if _, err := l.ConfirmAsPerson(d, "joe", noon); !errs.Is(err, errs.Denied) {

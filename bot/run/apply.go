@@ -338,7 +338,7 @@ func (f *fold) applyGate(e Event) {
 		f.s.Steps[b.Step].Gate = &Gate{Digest: b.Digest, Manifest: b.Manifest, Number: b.Manifest.Number, Closings: old.Closings, Opened: b.Opened}
 	case GateVoided:
 		g := f.gate(b.Step)
-		g.Votes, g.Read, g.Closing, g.Digest, g.Note, g.Lifted = nil, nil, 0, "", b.Why, nil
+		g.Votes, g.Read, g.Closing, g.Again, g.Digest, g.Note, g.Lifted = nil, nil, 0, false, "", b.Why, nil
 	case Voted:
 		g := f.gate(b.Step)
 		g.Votes = merged(g.Votes, b.Message, b.Votes, g.Lifted)
@@ -354,14 +354,14 @@ func (f *fold) applyGate(e Event) {
 		}
 	case GateClosing:
 		g := f.gate(b.Step)
-		g.Closing, g.Closings, g.Note, g.RetryAt = b.Number, b.Number, "", time.Time{}
+		g.Closing, g.Closings, g.Again, g.Note, g.RetryAt = b.Number, b.Number, b.Again, "", time.Time{}
 	case GateReopened:
 		g := f.gate(b.Step)
-		g.Closing, g.Note, g.RetryAt = 0, b.Why, b.RetryAt
+		g.Closing, g.Again, g.Note, g.RetryAt = 0, false, b.Why, b.RetryAt
 	case GateClosed:
 		g := f.gate(b.Step)
 		v := b.Verdict
-		g.Closing, g.Note, g.Verdict, g.At = 0, "", &v, e.At
+		g.Closing, g.Again, g.Note, g.Verdict, g.At = 0, false, "", &v, e.At
 		g.Approved = b.Approved
 	}
 }

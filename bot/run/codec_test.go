@@ -37,7 +37,7 @@ func everyKind() []Body {
 		EffectEnded{Key: "k", Step: "s", Outcome: OK, Output: []byte(`{"n":1}`), Found: true}, EffectVoided{"k2", "s", "w"},
 		Undone{"s", "k"}, Again{"s", "sha256:d"},
 		GateOpened{"go", "sha256:1", manifest.Manifest{Run: "r", Gate: "go", Number: 1, Binds: []manifest.Bind{{Name: "x", Value: "1"}}}, time.Time{}},
-		Voted{"go", "m", []gate.Vote{vote}}, Withdrawn{"go", "b", gate.Veto, "fine"}, GateClosing{"go", 1}, GateReopened{"go", "w", at},
+		Voted{"go", "m", []gate.Vote{vote}}, Withdrawn{"go", "b", gate.Veto, "fine"}, GateClosing{"go", 1, true}, GateReopened{"go", "w", at},
 		GateClosed{"go", true, gate.Verdict{Passes: true, Counted: []gate.Vote{vote}}, []Read{{"role", "lava/maintainer", 3}}},
 		GateVoided{"go2", "sha256:1", "w"}, Answered{Step: "q", Member: "m", Values: v, Late: true}, Appointed{"coordinator", []people.PersonID{"b"}},
 		HandedOver{"b", "w"}, Renamed{"release/2", v}, InputsChanged{v}, Held{"w", true, map[string]time.Duration{"deadline/s": time.Hour}}, Resumed{},

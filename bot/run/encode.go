@@ -179,6 +179,7 @@ func encodeGate(out []byte, g *Gate) ([]byte, error) {
 	}
 	o.OptInt("closing", g.Closing)
 	o.OptInt("closings", g.Closings)
+	o.OptBool("again", g.Again)
 	if g.Verdict != nil {
 		o.Any("verdict", g.Verdict)
 	}

@@ -195,10 +195,11 @@ type Withdrawn struct {
 	Reason string          `json:"reason,omitempty"`
 }
 
-// GateClosing: the quorum stands; roles and reactions are being read again.
+// GateClosing: the quorum stands, or a no; roles and reactions are being read again.
 type GateClosing struct {
 	Step   string `json:"step"`
 	Number int    `json:"number"`
+	Again  bool   `json:"again,omitempty"` // at once, since the read before did not ask about every account
 }
 
 // GateClosed is a gate's end. Verdict says who counted; Roles records the versions relied on.
@@ -209,7 +210,7 @@ type GateClosed struct {
 	Roles    []Read       `json:"roles,omitempty"`
 }
 
-// GateReopened: the closing read found that the quorum does not stand.
+// GateReopened: the closing read found that the quorum, or the no, does not stand.
 type GateReopened struct {
 	Step    string    `json:"step"`
 	Why     string    `json:"why"`

@@ -188,7 +188,8 @@ func (d *decider) authors(in *inst) []string {
 	return out
 }
 
-// lookGate moves an open gate: a quorum begins the closing read, a no ends it.
+// lookGate moves an open gate: a quorum begins the closing read, and so does a no through an account of
+// which its source says whether it counts. Any other no ends it.
 func (d *decider) lookGate(in *inst, st *Step) {
 	if st.Gate == nil || st.Gate.Digest == "" {
 		return
@@ -201,23 +202,53 @@ func (d *decider) lookGate(in *inst, st *Step) {
 		return // a held gate collects, but does not close
 	}
 	v := d.verdict(in, st)
-	if v.Rejected {
+	reads := st.Gate.Closing == 0 && !st.Gate.RetryAt.After(d.now)
+	switch {
+	case v.Rejected && !d.mustAsk(in, rejects(v)):
 		d.closeGate(in, v, false)
-		return
-	}
-	if v.Passes && st.Gate.Closing == 0 && !st.Gate.RetryAt.After(d.now) {
-		d.beginClosing(in, v)
+	case v.Rejected && reads:
+		d.beginClosing(in, rejects(v), false)
+	case v.Passes && reads:
+		d.beginClosing(in, v.Counted, false)
 	}
 }
 
-// beginClosing reads roles and reactions of the counted approvals again, under a new number.
-func (d *decider) beginClosing(in *inst, v gate.Verdict) {
+// rejects are the votes that end the gate.
+func rejects(v gate.Verdict) []gate.Vote {
+	return slices.DeleteFunc(slices.Clone(v.Against), func(x gate.Vote) bool { return x.Kind != gate.Reject })
+}
+
+// mustAsk reports whether every one of the votes rests on an account of which its source says whether it
+// counts.
+func (d *decider) mustAsk(in *inst, votes []gate.Vote) bool {
+	return !slices.ContainsFunc(votes, func(v gate.Vote) bool { return len(d.restsOn(in, v)) == 0 })
+}
+
+// restsOn are the accounts of which their sources say whether they count, and on which a vote rests: the
+// one that said it, and those by which its person is in the groups that hold the gate's roles.
+func (d *decider) restsOn(in *inst, v gate.Vote) (out []people.Account) {
+	list := []people.Account{v.Account}
+	dir := d.directory().AskedAt(d.at(in.path).Asked())
+	for _, role := range in.def.Gate.Rule.Roles() {
+		list = append(list, dir.Through(d.s.Project, role, v.Person, d.now)...)
+	}
+	for _, a := range list {
+		if slices.Contains(d.w.Asks, a.Source) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// beginClosing reads roles and reactions of the votes that would close the gate again, under a new number.
+// again: at once, since the read before did not ask about every account.
+func (d *decider) beginClosing(in *inst, votes []gate.Vote, again bool) {
 	number := d.at(in.path).Gate.Closings + 1
 	d.voidEffects(in.path, "a newer closing read follows", ForClosing)
 	d.clearTimer("closing/" + in.path)
-	d.emit(GateClosing{in.path, number})
+	d.emit(GateClosing{in.path, number, again})
 	messages, roles := []any{}, []any{}
-	for _, c := range v.Counted {
+	for _, c := range votes {
 		if c.Message != "" && !slices.Contains(messages, any(c.Message)) {
 			messages = append(messages, c.Message)
 		}
@@ -255,7 +286,7 @@ func (d *decider) closing(c Closing) *errs.Error {
 		return nil
 	}
 	if c.Unavailable != "" {
-		reopen("the approvals could not be read again: "+c.Unavailable, d.now.Add(closingPause))
+		reopen("the answers could not be read again: "+c.Unavailable, d.now.Add(closingPause))
 		return nil
 	}
 	for _, message := range c.Messages {
@@ -263,40 +294,52 @@ func (d *decider) closing(c Closing) *errs.Error {
 	}
 	st = d.at(in.path)
 	v := d.verdict(in, st)
+	votes := v.Counted
 	switch {
-	case v.Rejected:
+	case v.Rejected && !d.mustAsk(in, rejects(v)):
 		d.closeGate(in, v, false)
+		return nil
+	case v.Rejected:
+		votes = rejects(v)
 	case !v.Passes:
-		reopen("the quorum no longer stands: "+strings.Join(v.Explain(), "; "), time.Time{})
+		reopen("what would have closed it no longer stands: "+strings.Join(v.Explain(), "; "), time.Time{})
+		return nil
+	}
+	again, why := d.standing(in, c, votes)
+	if v.Rejected && slices.ContainsFunc(votes, func(no gate.Vote) bool { // one no is enough
+		again, why := d.standing(in, c, []gate.Vote{no})
+		return !again && why == ""
+	}) {
+		again, why = false, ""
+	}
+	switch {
 	case !c.Clean:
-		d.beginClosing(in, v)
+		d.beginClosing(in, votes, false)
+	case why == "" && again && st.Gate.Again: // nothing came between, so a third would hardly find more
+		reopen("not every account was asked about on which it rests", d.now.Add(closingPause))
+	case why == "" && again:
+		d.beginClosing(in, votes, true)
+	case why != "":
+		reopen(why, d.now.Add(closingPause))
 	default:
-		switch again, why := c.standing(v); {
-		case why != "":
-			reopen(why, d.now.Add(closingPause))
-		case again:
-			d.beginClosing(in, v)
-		default:
-			d.closeGate(in, v, true)
-		}
+		d.closeGate(in, v, !v.Rejected)
 	}
 	return nil
 }
 
-// standing says whether the closing read must be done again, since an account counts of which it was not
-// asked whether it may, or why the gate stays open, since that could not be told.
-func (c Closing) standing(v gate.Verdict) (again bool, why string) {
+// standing says whether the closing read must be done again, since a vote rests on an account of which it
+// was not asked whether it counts, or why the gate stays open, since that could not be told.
+func (d *decider) standing(in *inst, c Closing, votes []gate.Vote) (again bool, why string) {
 	same := func(a, b people.Account) bool { return a.Source == b.Source && a.ID == b.ID }
-	for _, vote := range v.Counted {
-		if !slices.Contains(c.Asks, vote.Account.Source) {
-			continue
-		}
-		for _, u := range c.Unread {
-			if same(u.Account, vote.Account) {
-				return false, fmt.Sprintf("whether account %s still counts cannot be read now: %s", u.Account, u.Why)
+	for _, vote := range votes {
+		for _, account := range d.restsOn(in, vote) {
+			for _, u := range c.Unread {
+				if same(u.Account, account) {
+					return false, fmt.Sprintf("whether account %s still counts cannot be read now: %s", u.Account, u.Why)
+				}
 			}
+			again = again || !slices.ContainsFunc(c.Stood, func(a people.Account) bool { return same(a, account) })
 		}
-		again = again || !slices.ContainsFunc(c.Stood, func(a people.Account) bool { return same(a, vote.Account) })
 	}
 	return again, ""
 }

@@ -126,7 +126,7 @@ func TestRoleRemovedWhileClosing(t *testing.T) {
 	w.Revoke("maintainer-a", "maintainer")
 	w.Close("go")
 	w.Want("go", Running)
-	if note := w.s.Steps["go"].Gate.Note; !strings.Contains(note, "quorum no longer stands") {
+	if note := w.s.Steps["go"].Gate.Note; !strings.Contains(note, "what would have closed it no longer stands") {
 		t.Fatal(note)
 	}
 }

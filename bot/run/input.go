@@ -17,6 +17,7 @@ type World struct {
 	Calendar  calendar.Calendar
 	Locks     map[string]Lock // those that are held or queued for, by name
 	Away      map[string]Away // effects that do not get through, by key; nothing is decided by them
+	Asks      []string        // sources that say of an account whether it counts; they are asked before a gate closes
 
 	// Profile gives the values of a project as they are configured now, nil for one that is not; nil: not
 	// known. Nothing is decided by them: a run goes on with those that it began with.
@@ -121,9 +122,8 @@ type Closing struct {
 	Clean       bool        // no delivery that touches the gate was committed since the read began
 	Unavailable string      // the source that could not be reached, in words; "" when all answered
 
-	// Asks are the sources that say of an account whether it counts. An approval through an account of
-	// one of them counts only if it is in Stood: then the directory knows what was said.
-	Asks   []string
+	// An approval or a reject that rests on an account of one of [World.Asks] closes the gate only if the
+	// account is in Stood: then the directory knows what was said of it.
 	Stood  []people.Account
 	Unread []Unread // accounts of which it could not be read
 }

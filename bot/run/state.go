@@ -128,6 +128,7 @@ type Gate struct {
 	Votes    []gate.Vote       `json:"votes,omitempty"`
 	Closing  int               `json:"closing,omitempty"` // number of the closing read that is awaited; 0 none
 	Closings int               `json:"closings,omitempty"`
+	Again    bool              `json:"again,omitempty"`   // the one awaited follows one that did not ask about every account
 	Verdict  *gate.Verdict     `json:"verdict,omitempty"` // set when closed
 	Note     string            `json:"note,omitempty"`    // why it was opened again
 

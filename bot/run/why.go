@@ -82,12 +82,20 @@ func GateLines(p *playbook.Playbook, s *State, w World, path string) []string {
 		out = append(out, "the run is "+held(s.Hold)+"; the gate collects, but does not close")
 	}
 	if st.Gate.Closing > 0 {
-		out = append(out, "the quorum stands; roles and reactions are being read again")
+		out = append(out, d.readAgain(in, st))
 	}
 	if st.Gate.Note != "" {
 		out = append(out, st.Gate.Note)
 	}
 	return append(out, d.verdict(in, st).Explain()...)
+}
+
+// readAgain says what is looked at before a gate closes.
+func (d *decider) readAgain(in *inst, st *Step) string {
+	if d.verdict(in, st).Rejected {
+		return "somebody said no; who did, and whether that counts, is being read again"
+	}
+	return "the quorum stands; roles and reactions are being read again"
 }
 
 func (d *decider) whyRun() Explanation {
@@ -228,7 +236,7 @@ func (d *decider) whyRunning(in *inst, st *Step, add func(string, ...any)) {
 			return
 		}
 		if st.Gate.Closing > 0 {
-			add("the quorum stands; roles and reactions are being read again")
+			add("%s", d.readAgain(in, st))
 		}
 		if st.Gate.Note != "" {
 			add("%s", st.Gate.Note)

@@ -78,6 +78,8 @@ type world struct {
 	freeze []calendar.Freeze
 	locks  map[string]Lock
 	vers   uint64
+	asks   []string
+	barred []people.Barred
 	last   Decision
 }
 
@@ -122,7 +124,7 @@ func (w *world) World() World {
 	for _, g := range w.grants {
 		versions[g.Project+"/"+g.Role] = w.vers
 	}
-	return World{Now: w.now, Directory: people.NewDirectory(w.people, w.grants, versions, w.down),
+	return World{Now: w.now, Directory: people.NewDirectory(w.people, w.grants, versions, w.down).WithBarred(w.barred), Asks: w.asks,
 		Calendar: calendar.NewCalendar(w.freeze, map[string]uint64{"debian": 7}), Locks: w.locks}
 }
 
