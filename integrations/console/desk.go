@@ -144,7 +144,8 @@ func (d *Desk) Place(account, channel string) (string, error) {
 	}
 	if channel == Mine {
 		if d.Direct == nil || d.Direct(account) == "" {
-			return gone()
+			return "", errs.E("console.channel", errs.NotFound, fmt.Errorf("there is no channel %s for the account %s, which is nobody's here", Mine, clip(account))).
+				Hint("an operator adds the account to a person in people:")
 		}
 		return d.Direct(account), nil
 	}

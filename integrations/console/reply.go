@@ -23,6 +23,12 @@ func (m Message) ReplyText() string {
 	var rest strings.Builder
 	for _, b := range m.Card.Blocks {
 		rest.WriteString(b.Text)
+		if b.Picture != nil {
+			if rest.Len() > 0 {
+				rest.WriteByte('\n')
+			}
+			rest.WriteString(b.Picture.Alt)
+		}
 	}
 	title := m.Card.Title
 	switch short := strings.TrimSuffix(title, "…"); {

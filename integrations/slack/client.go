@@ -125,16 +125,22 @@ func (c *Client) Team() string { return c.o.Team }
 // Now is the time of the clock of c.
 func (c *Client) Now() time.Time { return c.o.Now() }
 
-// Me is the bot's own account. A token of another workspace or app than the configured one is
-// [errs.Denied].
+// Me is the bot's own account as it was a few minutes ago at most: enough for knowing who that is.
+// Errors are those of [Client.Look].
 func (c *Client) Me(ctx context.Context) (Self, error) {
-	const op = "slack.account"
 	c.mu.Lock()
 	me, age := c.me, c.o.Now().Sub(c.meAge)
 	c.mu.Unlock()
 	if me.User != "" && age >= 0 && age < meKept {
 		return me, nil
 	}
+	return c.Look(ctx)
+}
+
+// Look asks Slack for the bot's own account, and so whether the token is good now. A token of another
+// workspace or app than the configured one is [errs.Denied].
+func (c *Client) Look(ctx context.Context) (Self, error) {
+	const op = "slack.account"
 	var who struct {
 		URL    string `json:"url"`
 		User   string `json:"user"`
@@ -155,28 +161,42 @@ func (c *Client) Me(ctx context.Context) (Self, error) {
 	case who.BotID == "":
 		return Self{}, errs.E(op, errs.Denied, errors.New("the token for Slack is not that of a bot")).Hint("put the Bot User OAuth Token, which begins with xoxb-, into token_file")
 	}
-	var what struct {
-		Bot struct {
-			ID     string `json:"id"`
-			AppID  string `json:"app_id"`
-			UserID string `json:"user_id"`
-		} `json:"bot"`
-	}
-	if _, err := c.call(ctx, op, "bots.info", url.Values{"bot": {who.BotID}}, &what, false); err != nil {
+	app, err := c.appOf(ctx, op, who.BotID)
+	if err != nil {
 		return Self{}, err
 	}
-	switch {
-	case what.Bot.ID != who.BotID:
-		return Self{}, errs.E(op, errs.Unavailable, errors.New("the answer of Slack does not say which app the token is of")).Hint(Later)
-	case c.o.App != "" && what.Bot.AppID != c.o.App:
-		return Self{}, errs.E(op, errs.Denied, fmt.Errorf("the token for Slack is of the app %s; the configuration says %s", Clean(what.Bot.AppID, 40), c.o.App)).
-			Hint("copy the Bot User OAuth Token of %s into token_file", c.o.App)
-	}
-	me = Self{Team: who.TeamID, URL: who.URL, User: who.UserID, Bot: who.BotID, App: what.Bot.AppID, Name: Clean(who.User, 80), Scopes: scopes(head)}
+	me := Self{Team: who.TeamID, URL: who.URL, User: who.UserID, Bot: who.BotID, App: app, Name: Clean(who.User, 80), Scopes: scopes(head)}
 	c.mu.Lock()
 	c.me, c.meAge = me, c.o.Now()
 	c.mu.Unlock()
 	return me, nil
+}
+
+// appOf is the app of a bot, which never becomes another one: it is asked for once.
+func (c *Client) appOf(ctx context.Context, op, bot string) (string, error) {
+	c.mu.Lock()
+	known := c.me
+	c.mu.Unlock()
+	if known.Bot == bot {
+		return known.App, nil
+	}
+	var what struct {
+		Bot struct {
+			ID    string `json:"id"`
+			AppID string `json:"app_id"`
+		} `json:"bot"`
+	}
+	if _, err := c.call(ctx, op, "bots.info", url.Values{"bot": {bot}}, &what, false); err != nil {
+		return "", err
+	}
+	switch {
+	case what.Bot.ID != bot:
+		return "", errs.E(op, errs.Unavailable, errors.New("the answer of Slack does not say which app the token is of")).Hint(Later)
+	case c.o.App != "" && what.Bot.AppID != c.o.App:
+		return "", errs.E(op, errs.Denied, fmt.Errorf("the token for Slack is of the app %s; the configuration says %s", Clean(what.Bot.AppID, 40), c.o.App)).
+			Hint("copy the Bot User OAuth Token of %s into token_file", c.o.App)
+	}
+	return what.Bot.AppID, nil
 }
 
 // scopes are those of a token, which Slack tells in a header of every answer.

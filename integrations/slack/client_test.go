@@ -123,8 +123,14 @@ func TestMe(t *testing.T) {
 	if _, err := s.client.Me(t.Context()); err != nil || s.fake.Asked("auth.test") != 1 {
 		t.Errorf("asked %d times, %v", s.fake.Asked("auth.test"), err)
 	}
-	s.later(time.Hour)
+	s.fake.SetApp(func(a *fake.App) { a.Scopes = []string{"chat:write"} })
+	if me, err = s.client.Look(t.Context()); err != nil || !slices.Equal(me.Scopes, []string{"chat:write"}) || me.App != app.ID || s.fake.Asked("bots.info") != 1 {
+		t.Errorf("a look: %+v, %v", me, err)
+	}
 	s.fake.Revoke(app.Token)
+	_, err = s.client.Look(t.Context())
+	wantKind(t, errs.Denied, err, "token_file")
+	s.later(time.Hour)
 	_, err = s.client.Me(t.Context())
 	wantKind(t, errs.Denied, err, "token_file")
 }

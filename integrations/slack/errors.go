@@ -52,6 +52,18 @@ func Err(op string, err error, wrote bool) error {
 	return lost(op, err, wrote)
 }
 
+// refusal is an error that Slack named.
+type refusal struct{ code, text string }
+
+func (r refusal) Error() string { return r.text }
+
+// Code is Slack's name of the error behind err ("channel_not_found"), or "" when it named none.
+func Code(err error) string {
+	var r refusal
+	errors.As(err, &r)
+	return r.code
+}
+
 // tooMany is Slack's wish to be left alone for a while.
 func tooMany(op string, d time.Duration) error {
 	return errs.E(op, errs.Busy, errors.New("there were too many requests for Slack")).Hint(Later).AskedToWait(d)
@@ -59,10 +71,10 @@ func tooMany(op string, d time.Duration) error {
 
 // refused is an answer that names an error.
 func refused(op string, said slackgo.SlackErrorResponse, wrote bool) error {
-	say := func(kind errs.Kind, text, hint string) error {
-		return errs.E(op, kind, errors.New(text)).Hint("%s", hint)
-	}
 	name := Clean(said.Err, 80)
+	say := func(kind errs.Kind, text, hint string) error {
+		return errs.E(op, kind, refusal{name, text}).Hint("%s", hint)
+	}
 	switch name {
 	case "not_authed", "invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_allowed_token_type", "org_login_required":
 		return say(errs.Denied, "Slack does not accept the bot's token ("+name+")", "install the app into the workspace again, and put its Bot User OAuth Token into token_file")

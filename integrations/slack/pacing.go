@@ -28,24 +28,32 @@ type pace struct {
 	most    time.Duration
 }
 
-// paceOf are Slack's tiers (docs.slack.dev, "Rate limits" and the page of each method), each cut into
+// paceOf are Slack's tiers (docs.slack.dev, "Rate limits" and the page of each method), most cut into
 // quarters of a minute, so that nobody waits for most of a minute after a burst. Messages to a channel
 // are about one a second, and short bursts pass.
 func paceOf(method string) pace {
 	tier := func(perMinute int) window { return window{calls: perMinute / 4, length: 15 * time.Second} }
+	whole := func(perMinute int) window { return window{calls: perMinute, length: time.Minute} }
 	inChannel := window{calls: 3, length: 3 * time.Second, channel: true}
 	switch method {
 	case "chat.postMessage":
 		return pace{[]window{inChannel, tier(300)}, 5 * time.Second}
 	case "chat.update":
-		// Two at once, and then evenly: four cards that change all the time are never 5 s old, and the
-		// tier is used up by no burst.
-		return pace{[]window{{calls: 2, length: 2440 * time.Millisecond}, {calls: 50, length: time.Minute}}, 10 * time.Second}
+		// Four at once, for four cards whose time has come together. Nobody waits here, as the words would
+		// grow old meanwhile: whoever is told to come again says what is true then.
+		return pace{[]window{{calls: 4, length: 2400 * time.Millisecond}, whole(50)}, 0}
 	case "chat.postEphemeral":
 		return pace{[]window{inChannel, tier(100)}, 5 * time.Second}
-	case "users.list", "conversations.list", "usergroups.list", "usergroups.users.list":
+	// Roles, people and their direct messages are read one after the other at a start, and then seldom.
+	case "usergroups.users.list":
+		return pace{[]window{whole(20)}, 20 * time.Second}
+	case "users.info":
+		return pace{[]window{whole(100)}, 20 * time.Second}
+	case "conversations.open", "conversations.info":
+		return pace{[]window{whole(50)}, 20 * time.Second}
+	case "conversations.list":
 		return pace{[]window{tier(20)}, 20 * time.Second}
-	case "users.info", "conversations.members", "files.getUploadURLExternal", "files.completeUploadExternal":
+	case "files.getUploadURLExternal", "files.completeUploadExternal":
 		return pace{[]window{tier(100)}, 20 * time.Second}
 	case "apps.connections.open", "auth.test", "views.open", "views.update", "views.push":
 		return pace{most: time.Second} // seldom, or somebody looks at it: Slack itself says when it is too much
@@ -77,12 +85,9 @@ func (w window) key(method, channel string) string {
 func (t *turns) next(method, channel string, now time.Time) (wait time.Duration, giveBack func(), asked bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	held := method + " " + channel
-	// A clock that was set back holds nobody for ever.
-	if left := t.until[held].Sub(now); left > 0 && left <= mostHold {
+	if left := t.left(method, channel, now); left > 0 {
 		return left, nil, true
 	}
-	delete(t.until, held)
 	p, at := paceOf(method), now
 	for _, w := range p.windows {
 		key := w.key(method, channel)
@@ -117,13 +122,38 @@ func (t *turns) giveBack(p pace, method, channel string, at time.Time) {
 	}
 }
 
-// hold notes that Slack wants to be left alone with a method, in one channel if it is about one.
+// hold notes that Slack wants to be left alone with a method: in one channel if it counts that by itself,
+// else everywhere.
 func (t *turns) hold(method, channel string, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if held := method + " " + channel; until.After(t.until[held]) {
-		t.until[held] = until
+	if key := holdKey(method, channel); until.After(t.until[key]) {
+		t.until[key] = until
 	}
+}
+
+// held is for how long Slack still wants to be left alone.
+func (t *turns) held(method, channel string, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.left(method, channel, now)
+}
+
+// left is [turns.held] for who holds the lock. A clock that was set back holds nobody for ever.
+func (t *turns) left(method, channel string, now time.Time) time.Duration {
+	key := holdKey(method, channel)
+	if left := t.until[key].Sub(now); left > 0 && left <= mostHold {
+		return left
+	}
+	delete(t.until, key)
+	return 0
+}
+
+func holdKey(method, channel string) string {
+	if slices.ContainsFunc(paceOf(method).windows, func(w window) bool { return w.channel }) {
+		return method + " " + channel
+	}
+	return method
 }
 
 // forget drops what says nothing any more, when there is much of it.

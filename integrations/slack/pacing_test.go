@@ -76,7 +76,7 @@ func TestOldTurnsAreForgotten(t *testing.T) {
 	for i := range 5000 {
 		now = now.Add(time.Second)
 		turns.next("chat.postMessage", "C"+time.Duration(i).String(), now)
-		turns.hold("reactions.get", "C"+time.Duration(i).String(), now.Add(time.Second))
+		turns.hold("chat.postEphemeral", "C"+time.Duration(i).String(), now.Add(time.Second))
 	}
 	if n := len(turns.taken) + len(turns.until); n > 2*maxKeys {
 		t.Errorf("%d are remembered", n)

@@ -1,7 +1,10 @@
 package slack
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +19,8 @@ const (
 	maxAnswer  = 16 << 20         // bytes
 	maxForm    = 1 << 20          // bytes of a request in which its channel is looked for
 	answerTime = 30 * time.Second // for one request with its answer, the wait for a turn not counted
+	editTime   = 5 * time.Second  // the same for an edit: another follows, and cards of other runs wait
+	shortest   = 4 << 10          // bytes of an answer that only names an error, or more
 )
 
 // httpClient is h, or a new one, with the rules of this package around it.
@@ -84,24 +89,55 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return drop(held{wait, asked})
 	}
 	if wait > 0 {
-		if err := t.wait(req.Context(), wait); err != nil {
+		err := t.wait(req.Context(), wait)
+		// Another request may have been told meanwhile that it was one too many.
+		left := t.turns.held(method, channel, t.now())
+		if err != nil || left > 0 {
 			giveBack()
-			return drop(held{wait, false})
+			return drop(held{max(wait, left), left > 0})
 		}
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), answerTime)
+	ctx, cancel := context.WithTimeout(req.Context(), patience(method))
 	resp, err := t.base.RoundTrip(req.Clone(ctx))
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusTooManyRequests {
+	resp.Body = &bounded{ReadCloser: resp.Body, left: maxAnswer, done: cancel}
+	if resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusOK && limited(resp) {
 		d := holdOf(resp.Header, t.now())
 		t.turns.hold(method, channel, t.now().Add(d))
+		resp.StatusCode, resp.Status = http.StatusTooManyRequests, "429 Too Many Requests"
 		resp.Header.Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second))) // as the library reads it
 	}
-	resp.Body = &bounded{ReadCloser: resp.Body, left: maxAnswer, done: cancel}
 	return resp, nil
+}
+
+// patience is how long an answer of a method is waited for.
+func patience(method string) time.Duration {
+	if method == "chat.update" {
+		return editTime
+	}
+	return answerTime
+}
+
+// limited reports whether an answer with status 200 names the error that usually has status 429
+// (docs.slack.dev, the errors of each method). The body is as it was.
+func limited(resp *http.Response) bool {
+	body := bufio.NewReaderSize(resp.Body, shortest)
+	head, err := body.Peek(shortest)
+	resp.Body = peeked{body, resp.Body}
+	var said struct {
+		OK    bool   `json:"ok"`
+		Error string `json:"error"`
+	}
+	return errors.Is(err, io.EOF) && json.Unmarshal(head, &said) == nil && !said.OK && (said.Error == "ratelimited" || said.Error == "rate_limited")
+}
+
+// peeked is a body of which the beginning was looked at.
+type peeked struct {
+	io.Reader
+	io.Closer
 }
 
 // method is the name of the API's method at an address; ok is false for another address.

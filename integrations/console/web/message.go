@@ -159,7 +159,9 @@ func (s *Site) card(v login.Viewer, m console.Message, given []reactionView) *ca
 	approved := slices.ContainsFunc(given, func(r reactionView) bool { return r.Emoji == card.Approve && r.Mine })
 	if strings.HasPrefix(c.Key, "reply-") {
 		out.Kind = "reply"
-		text := m.ReplyText()
+		said := m
+		said.Card = withoutPictures(c)
+		text := said.ReplyText()
 		out.Text, out.Mono = spans(card.Short(text)), mono(text)
 		c.Blocks = slices.DeleteFunc(slices.Clone(c.Blocks), func(b card.Block) bool { return b.Text != "" })
 	}
@@ -208,6 +210,12 @@ func (s *Site) card(v login.Viewer, m console.Message, given []reactionView) *ca
 		out.Kind = "gate" // one that has closed
 	}
 	return out
+}
+
+// withoutPictures is a card without what a page shows as a picture.
+func withoutPictures(c card.Card) *card.Card {
+	c.Blocks = slices.DeleteFunc(slices.Clone(c.Blocks), func(b card.Block) bool { return b.Picture != nil })
+	return &c
 }
 
 func hasField(c card.Card, name string) bool {

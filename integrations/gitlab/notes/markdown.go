@@ -85,6 +85,9 @@ func (p *page) block(b card.Block, v Voice) {
 			p.paragraph(lines(part))
 		}
 	}
+	if b.Picture != nil { // a comment has no place for one that only some may see
+		p.paragraph(lines(b.Picture.Alt))
+	}
 	var items []string
 	for _, f := range b.Fields {
 		items = append(items, pair("", f.Name, value(f.Value)))

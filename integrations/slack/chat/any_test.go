@@ -101,7 +101,7 @@ func TestWhateverTheCardEveryLimitHolds(t *testing.T) {
 		if want := flat(clip(joined(c.Status), 150)); !strings.Contains(got, strings.TrimSuffix(want, "…")) {
 			t.Errorf("the status %q is missing in %q", want, got)
 		}
-		if want := flat(clip(single(c.Title), 140)); !strings.Contains(got, strings.TrimSuffix(want, "…")) && !begun(c) {
+		if want := flat(clip(single(c.Title), 140)); !strings.Contains(got, strings.TrimSuffix(want, "…")) && !cutShort(c) {
 			t.Errorf("the title %q is missing in %q", want, got)
 		}
 		n := 0

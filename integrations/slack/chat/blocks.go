@@ -33,7 +33,8 @@ const (
 	roomLinks   = 1500
 	roomOthers  = 3000 // beside a list of steps, if there is so much
 	roomRemark  = 250
-	maxNotified = 20 // persons
+	roomNotify  = 1800 // of a gate message: whoever is awaited, what is approved stays where it was
+	maxNotified = 20   // persons
 )
 
 // Voice is what a message needs to know besides its card.
@@ -41,7 +42,12 @@ type Voice struct {
 	// Mention gives the ids of a person's users in the workspace; nil, or none: the person is named
 	// without being notified.
 	Mention func(person string) []string
+	// Again says that the message is there already: what followed it when it was posted stays as it is.
+	Again bool
 }
+
+// drawing makes the messages of a card: [Message] or brief.
+type drawing func(card.Card, Voice) (text string, blocks []slackgo.Block, rest [][]slackgo.Block)
 
 // Message is a card as a message of Slack: the text for notifications, the blocks, and, for a card that
 // is no live card of a run, the blocks of messages with what did not fit. It is pure.
@@ -51,12 +57,7 @@ type Voice struct {
 // Everything in the card is text and stays text: no markup, mention, link or emoji name comes out of
 // it. The only mentions are those of c.Mentions, the only links those of the card's links.
 func Message(c card.Card, v Voice) (text string, blocks []slackgo.Block, rest [][]slackgo.Block) {
-	c = c.Map(func(s string) string { return clip(s, 2*card.MaxText) }) // as [card.Card.Check] has it, whatever it counts
-	m := &message{voice: v, left: maxTotal - 2 - roomRemark}
-	m.head(c)
-	m.buttons(c)
-	m.notify(c)
-	m.awaited(c)
+	c, m := begun(c, v)
 	lists, others := 0, 0
 	for i, b := range c.Blocks {
 		switch {
@@ -80,31 +81,58 @@ func Message(c card.Card, v Voice) (text string, blocks []slackgo.Block, rest []
 			m.take(i, plain(b))
 		}
 	}
-	m.over = append(m.over, m.late...)
-	if m.cut {
-		m.over = append(m.over, section([]word{words("…and more, which is too long for Slack.")}))
-	}
-	blocks = m.blocks()
-	if len(m.over) > 0 {
-		live := slices.ContainsFunc(c.Blocks, func(b card.Block) bool { return len(b.Steps) > 0 })
-		remark := "…and more, which does not fit here."
-		if !live {
-			remark, rest = "…and more, in the thread.", parcels(m.over)
-		}
-		blocks = append(blocks, section([]word{words(remark)}))
-	}
-	return fallback(c), blocks, rest
+	return m.whole(c, "…and more, which does not fit here.", maxTotal)
 }
 
-// brief is a card of which nothing is shown but what [Message] always shows, for when Slack does not take
-// the whole: it keeps bounds that it does not name.
-func brief(c card.Card, v Voice) (text string, blocks []slackgo.Block) {
+// brief is a card as one for whom Slack does not take the whole: bounds that it does not name are kept by
+// showing nothing but what [Message] always shows, and the rest in smaller messages.
+func brief(c card.Card, v Voice) (text string, blocks []slackgo.Block, rest [][]slackgo.Block) {
+	c, m := begun(c, v)
+	m.left, m.full = 0, true
+	for i, b := range c.Blocks {
+		if len(b.Links) > 0 {
+			m.links(i, b)
+		} else {
+			m.take(i, plain(b))
+		}
+	}
+	return m.whole(c, "…and more, which Slack does not take.", maxTotal/3)
+}
+
+// begun is what every message of a card has, and the card with no text longer than any may be.
+func begun(c card.Card, v Voice) (card.Card, *message) {
+	c = c.Map(func(s string) string { return clip(s, 2*card.MaxText) }) // as [card.Card.Check] has it, whatever it counts
 	m := &message{voice: v, left: maxTotal - 2 - roomRemark}
 	m.head(c)
 	m.buttons(c)
 	m.notify(c)
 	m.awaited(c)
-	return fallback(c), append(m.blocks(), section([]word{words("…and more, which Slack does not take.")}))
+	return c, m
+}
+
+// whole is what was collected: the text for notifications, the blocks, and what follows, unless c is a live
+// card; then remark says that there is more. each bounds one message of what follows.
+func (m *message) whole(c card.Card, remark string, each int) (text string, blocks []slackgo.Block, rest [][]slackgo.Block) {
+	m.over = append(m.over, m.late...)
+	if m.cut {
+		m.over = append(m.over, section([]word{words("…and more, which is too long for Slack.")}))
+	}
+	blocks = m.blocks()
+	switch {
+	case len(m.over) == 0 && !(lives(c) && m.full):
+		return fallback(c), blocks, nil
+	case lives(c):
+	case m.voice.Again:
+		remark += " What did not fit when it was posted is in the thread."
+	default:
+		remark, rest = "…and more, in the thread.", parcels(m.over, each)
+	}
+	return fallback(c), append(blocks, section([]word{words(remark)})), rest
+}
+
+// lives reports whether a card is the live card of a run.
+func lives(c card.Card) bool {
+	return slices.ContainsFunc(c.Blocks, func(b card.Block) bool { return len(b.Steps) > 0 })
 }
 
 // message collects pieces up to the bounds.
@@ -156,11 +184,14 @@ func (m *message) blocks() (out []slackgo.Block) {
 	return out
 }
 
-// answers reports whether a card speaks to somebody rather than showing how something stands.
-func answers(c card.Card) bool { return c.State == "" && c.Status == "" && len(c.Mentions) > 0 }
+// speaks reports whether a card says something rather than showing how something stands.
+func speaks(c card.Card) bool { return c.State == "" && c.Status == "" }
 
-// begun reports whether the title of a card is only the beginning of the text below it.
-func begun(c card.Card) bool {
+// answers reports whether a card speaks to somebody by name.
+func answers(c card.Card) bool { return speaks(c) && len(c.Mentions) > 0 }
+
+// cutShort reports whether the title of a card is only the beginning of the text below it.
+func cutShort(c card.Card) bool {
 	short, cut := strings.CutSuffix(c.Title, "…")
 	return cut && len(c.Blocks) > 0 && strings.HasPrefix(c.Blocks[0].Text, short)
 }
@@ -182,17 +213,19 @@ func (m *message) head(c card.Card) {
 	switch {
 	case answers(c):
 		whom := m.whom(c.Mentions, true)
-		if whom = append(whom, words(":")); !begun(c) {
+		if whom = append(whom, words(":")); !cutShort(c) {
 			whom = append(whom, words(" "))
 		} else {
 			title = ""
 		}
 		m.add(atHead, fitted(title, roomTitle, func(s string) slackgo.Block { return section(append(slices.Clone(whom), words(s))) }))
+	case speaks(c) && cutShort(c): // the whole is below
+	case speaks(c) && len(c.Blocks) == 0:
+		m.add(atHead, fitted(title, roomTitle, func(s string) slackgo.Block { return section([]word{words(s)}) }))
+	case units(title) > maxHeader:
+		m.add(atHead, fitted(title, roomTitle, func(s string) slackgo.Block { return section([]word{bold(s)}) }))
 	default:
-		m.add(atHead, slackgo.NewHeaderBlock(slackgo.NewTextBlockObject(slackgo.PlainTextType, clip(title, maxHeader), false, false)))
-		if units(title) > maxHeader {
-			m.add(atHead, fitted(title, roomTitle, func(s string) slackgo.Block { return section([]word{bold(s)}) }))
-		}
+		m.add(atHead, slackgo.NewHeaderBlock(slackgo.NewTextBlockObject(slackgo.PlainTextType, title, false, false)))
 	}
 	if c.Status != "" {
 		m.add(atHead, fitted(joined(c.Status), roomStatus, func(s string) slackgo.Block { return section([]word{words(s)}) }))
@@ -229,6 +262,7 @@ func fitted(s string, limit int, build func(string) slackgo.Block) slackgo.Block
 // whom lists persons, each notified if an account is known.
 func (m *message) whom(persons []string, all bool) (out []word) {
 	n := 0
+	named := map[string]bool{}
 	for _, p := range persons {
 		var users []string
 		if m.voice.Mention != nil && n < maxNotified {
@@ -238,7 +272,8 @@ func (m *message) whom(persons []string, all bool) (out []word) {
 			out, n = append(out, words(", "), words(clip(single(p), 60))), n+1
 		}
 		for _, u := range users {
-			if userForm.MatchString(u) && n < maxNotified {
+			if userForm.MatchString(u) && n < maxNotified && !named[u] {
+				named[u] = true
 				out, n = append(out, words(", "), word{user: u}), n+1
 			}
 		}
@@ -249,13 +284,18 @@ func (m *message) whom(persons []string, all bool) (out []word) {
 	return out
 }
 
-// notify is the line by which persons are notified who are not spoken to.
+// notify is the line by which persons are notified who are not spoken to. In a gate message it takes the same
+// room whoever they are.
 func (m *message) notify(c card.Card) {
 	if answers(c) {
 		return
 	}
+	before := m.left
 	if whom := m.whom(c.Mentions, false); len(whom) > 0 {
 		m.add(atNotify, section(append(append([]word{words("For ")}, whom...), words("."))))
+	}
+	if votable(c) && !lives(c) {
+		m.left = min(m.left, before-roomNotify)
 	}
 }
 

@@ -6,6 +6,3 @@
 // others copy. Nothing of a card is ever read as markup: its text goes into elements in which Slack
 // reads none ([Message]).
 package chat
-
-// Source is the name of Slack's places and accounts.
-const Source = "slack"

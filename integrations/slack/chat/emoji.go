@@ -29,10 +29,6 @@ func Emoji(name string) string {
 		return "👍"
 	case "-1", "thumbsdown", "👎":
 		return "👎"
-	case "eyes", "👀":
-		return "👀"
-	case "tada", "🎉":
-		return "🎉"
 	}
 	return ":" + plain + ":"
 }

@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/slack"
 )
@@ -74,16 +76,113 @@ func (p *Poster) PostFile(ctx context.Context, to Ref, f File) error {
 	return unreachable(op, p.o.Client.Call(ctx, op, "files.completeUploadExternal", args, nil, true))
 }
 
-// HasFile reports whether the bot put a file of this name into the thread of to.
-func (p *Poster) HasFile(ctx context.Context, to Ref, name string) (bool, error) {
+// laid is what is known of the files that belong to a card, while the card itself is not posted.
+type laid struct {
+	since time.Time       // none of them was put there before
+	maybe bool            // one may be there of which nothing is known
+	there map[string]bool // those that are, by their names
+}
+
+// laidMargin is how far apart the clocks of Slack and ours may be.
+const laidMargin = 5 * time.Minute
+
+// maxLaid bounds what is remembered of cards that are not posted yet.
+const maxLaid = 1000
+
+// layFrom notes that a card is posted again, so that its files may be there since then.
+func (p *Poster) layFrom(at spot, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.layOf(at)
+	l.since, l.maybe = since, true
+}
+
+// layOf is what is known of the files of a card. p.mu is held.
+func (p *Poster) layOf(at spot) *laid {
+	l := p.files[at]
+	if l == nil {
+		if len(p.files) >= maxLaid {
+			clear(p.files)
+		}
+		l = &laid{since: p.o.Client.Now().Add(-laidMargin), there: map[string]bool{}}
+		p.files[at] = l
+	}
+	return l
+}
+
+// PutFile puts a file that belongs to a card into the thread of to, once, before the card is posted with
+// the same key; content is asked for when the file is not there. It is looked for no further back than the
+// first try of the card. Errors: [errs.Doubtful] when nobody can tell now whether it is there, so that the
+// card can neither name it nor do without it; all others mean that it is not there.
+func (p *Poster) PutFile(ctx context.Context, key string, to Ref, name string, content func(context.Context) (File, error)) error {
+	const op = "slack.file"
+	p.mu.Lock()
+	l := p.layOf(spot{to.Place, key})
+	since, maybe, there := l.since, l.maybe, l.there[name]
+	p.mu.Unlock()
+	note := func(maybe, there bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		l.maybe, l.there[name] = maybe, there
+	}
+	if there {
+		return nil
+	}
+	there, err := p.HasFile(ctx, to, name, since)
+	switch {
+	case err != nil && maybe && !errs.Is(err, errs.Gone):
+		return errs.E(op, errs.Doubtful, err)
+	case err != nil:
+		return err
+	}
+	if note(false, there); there {
+		return nil
+	}
+	f, err := content(ctx)
+	if err != nil {
+		return err
+	}
+	f.Name = name
+	err = p.PostFile(ctx, to, f)
+	if !errs.Is(err, errs.Doubtful) {
+		note(false, err == nil)
+		return err
+	}
+	note(true, false)
+	there, look := p.HasFile(ctx, to, name, since)
+	if look != nil {
+		return err
+	}
+	if note(false, there); there {
+		return nil
+	}
+	return errs.E(op, errs.Unavailable, err)
+}
+
+// Begun reports whether a card stands there in several messages of which some are missing, as [Poster.Find]
+// has seen: then [Poster.Post] has to go on with this card, and with no shorter one.
+func (p *Poster) Begun(key string, to Ref, c card.Card) bool {
+	p.mu.Lock()
+	h := p.halves[spot{to.Place, key}]
+	p.mu.Unlock()
+	return h != nil && h.head.Parts == len(p.partsOf(key, c, h.head.Brief))
+}
+
+// HasFile reports whether the bot put a file of this name into the thread of to since then; the zero time is
+// 30 days ago.
+func (p *Poster) HasFile(ctx context.Context, to Ref, name string, since time.Time) (bool, error) {
 	const op = "slack.file"
 	place, me, err := p.begin(ctx, op, to.Place)
 	if err != nil {
 		return false, err
 	}
-	method, args := "conversations.history", url.Values{"channel": {place.Channel}, "oldest": {stamp(p.o.Client.Now().Add(-searchFor))}}
+	if since.IsZero() {
+		since = p.o.Client.Now().Add(-searchFor)
+	}
+	method, args := "conversations.history", url.Values{"channel": {place.Channel}, "oldest": {stamp(since)}}
 	if to.Thread != "" {
-		method, args = "conversations.replies", url.Values{"channel": {place.Channel}, "ts": {to.Thread}}
+		method = "conversations.replies"
+		args.Set("ts", to.Thread)
 	}
 	there := false
 	err = pages(ctx, p.o.Client, op, method, args, func(raw json.RawMessage) bool {
@@ -93,7 +192,7 @@ func (p *Poster) HasFile(ctx context.Context, to Ref, name string) (bool, error)
 				Name string `json:"name"`
 			} `json:"files"`
 		}
-		if json.Unmarshal(raw, &m) != nil || m.BotID != me.Bot && m.User != me.User {
+		if json.Unmarshal(raw, &m) != nil || !m.by(me) {
 			return true
 		}
 		for _, f := range m.Files {

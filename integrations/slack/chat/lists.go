@@ -20,6 +20,9 @@ var columns = regexp.MustCompile(`[^ ] {2,}[^ ]`)
 
 // plain is one part of the card that has not its own place: a text or fields.
 func plain(b card.Block) []slackgo.Block {
+	if b.Picture != nil { // one that is not a file: in words
+		b.Text = b.Picture.Alt
+	}
 	if b.Text == "" && len(b.Fields) == 0 {
 		return nil
 	}
@@ -185,18 +188,12 @@ func label(x card.Button) string {
 	return clip(single(x.Command), maxLabel)
 }
 
-// say is the action of every button that says its command; see [Action]. The id of a button that opens a
-// form begins with form in the card too: its command is what the form is asked for by.
+// say is the action of every button that says its command. The id of a button that opens a form begins with
+// form in the card too: its command is what the form is asked for by.
 const (
 	say  = "say"
 	form = "form:"
 )
-
-// Action reports whether a button's action_id is one whose value is a command to be said.
-func Action(id string) bool {
-	n, many := strings.CutPrefix(id, say+":")
-	return id == say || many && n != "" && strings.Trim(n, "0123456789") == ""
-}
 
 func button(x card.Button, n int) *slackgo.ButtonBlockElement {
 	id := say
@@ -220,14 +217,15 @@ func button(x card.Button, n int) *slackgo.ButtonBlockElement {
 	return b
 }
 
-// parcels are blocks as further messages, each within the limits.
-func parcels(blocks []slackgo.Block) (out [][]slackgo.Block) {
+// parcels are blocks as further messages, each within the limits and with no more characters than each,
+// unless a single block has more.
+func parcels(blocks []slackgo.Block, each int) (out [][]slackgo.Block) {
 	var now []slackgo.Block
-	left := maxTotal
+	left := each
 	for _, b := range blocks {
 		n := size(b)
 		if len(now) > 0 && (n > left || len(now) == maxBlocks) {
-			out, now, left = append(out, now), nil, maxTotal
+			out, now, left = append(out, now), nil, each
 		}
 		now, left = append(now, b), left-n
 	}
@@ -237,7 +235,7 @@ func parcels(blocks []slackgo.Block) (out [][]slackgo.Block) {
 // fallback is the text for notifications, and for whatever shows no blocks.
 func fallback(c card.Card) string {
 	parts := []string{titled(c)}
-	if answers(c) && begun(c) {
+	if answers(c) && cutShort(c) {
 		parts = nil
 	}
 	if c.Status != "" {

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	keptTold  = 20_000 // messages that are remembered as told
+	keptTold  = 20_000 // messages that are remembered as told, and threads as read
 	threadAge = 7 * 24 * time.Hour
+	backMost  = 28 * 24 * time.Hour // less than it is remembered what was heard
 )
 
 // Written is a message that somebody wrote, as Slack tells of it afterwards. Body has the shape of a
@@ -35,40 +36,47 @@ type PastOptions struct {
 	Client *slack.Client
 	// Places gives the channels that are read, by [slack.Place.ID]; direct messages are read besides.
 	Places func() []string
-	// Threads gives threads of a place that are always read, by the times of their first messages; nil:
-	// none besides those that are found.
-	Threads func(place string) []string
-	Heard   func(text string) bool // whether a message in a channel may speak to the bot; nil: every one
+	Heard  func(text string) bool // whether a message in a channel may speak to the bot; nil: every one
 }
 
 // Past reads messages that no delivery told of. Those that were changed after they were written say so,
 // and nobody obeys them.
 type Past struct {
-	o PastOptions
+	o    PastOptions
+	most int // pages of a list at once
 
-	mu   sync.Mutex
-	told map[string]bool
+	mu      sync.Mutex
+	told    map[string]bool
+	begun   map[string]progress // by place and kind of reading
+	threads map[string]span     // what was read of threads, by place and first message
 }
 
 // NewPast makes one. It does not speak to Slack yet.
-func NewPast(o PastOptions) *Past { return &Past{o: o, told: map[string]bool{}} }
+func NewPast(o PastOptions) *Past {
+	return &Past{o: o, most: maxPages, told: map[string]bool{}, begun: map[string]progress{}, threads: map[string]span{}}
+}
 
 // Since gives the messages that people wrote from a moment on, in channels, in direct messages and in
 // threads that began up to a week before it, oldest first, each once in the life of p for as long as
-// deliver takes them. A channel that cannot be read keeps nobody from hearing the others.
+// deliver takes them. It looks back four weeks at most. A place that cannot be read keeps nobody from
+// hearing the others. One that is not there, or not open to the bot, is no error: it may never be. After
+// an error Since is to be called again, and goes on where it ended.
 func (p *Past) Since(ctx context.Context, from time.Time, deliver func(Written) error) error {
 	var places []string
 	if p.o.Places != nil {
 		places = p.o.Places()
 	}
+	if far := p.o.Client.Now().Add(-backMost); from.Before(far) {
+		from = far
+	}
 	direct, failed := p.Directs(ctx)
-	return errors.Join(failed, p.read(ctx, append(slices.Clone(places), direct...), from, from.Add(-threadAge), deliver))
+	return p.read(ctx, failed, append(slices.Clone(places), direct...), from, from.Add(-threadAge), deliver)
 }
 
 // SinceIn is [Past.Since] of one place, for reading now and then: of threads that began before it looks
-// only at those among the latest messages.
+// only at those among the latest messages. A place that is not there is an error.
 func (p *Past) SinceIn(ctx context.Context, place string, from time.Time, deliver func(Written) error) error {
-	return p.read(ctx, []string{place}, from, from, deliver)
+	return p.read(ctx, nil, []string{place}, from, from, deliver)
 }
 
 // Directs are the places of all direct messages with the bot.
@@ -108,23 +116,27 @@ type spoken struct {
 	w  Written
 }
 
-func (p *Past) read(ctx context.Context, places []string, from, threads time.Time, deliver func(Written) error) error {
+// read reads places; failed is what failed already.
+func (p *Past) read(ctx context.Context, failed error, places []string, from, threads time.Time, deliver func(Written) error) error {
 	const op = "slack.past"
 	me, err := p.o.Client.Me(ctx)
 	if err != nil {
-		return away(op, err)
+		return errors.Join(failed, away(op, err))
 	}
+	var visits []*visit
 	var all []spoken
-	var failed error
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(places))) {
 		place, err := slack.ParsePlace(id)
 		if err == nil && place.Team != me.Team {
 			err = errs.E(op, errs.Invalid, fmt.Errorf("the channel %s is of another workspace than %s", place.Channel, me.Team)).Hint("correct it in the configuration")
 		}
 		if err == nil {
-			var found []spoken
-			found, err = p.channel(ctx, op, me, place, from, threads)
-			all = append(all, found...)
+			v := p.visit(op, me, place, stamp(from), stamp(threads))
+			err = v.run(ctx)
+			visits, all = append(visits, v), append(all, v.all...)
+			if v.deep() && closed(err) {
+				continue
+			}
 		}
 		failed = errors.Join(failed, away(op, err))
 	}
@@ -149,6 +161,7 @@ func (p *Past) read(ctx context.Context, places []string, from, threads time.Tim
 		p.told[m.w.ID] = true
 		p.mu.Unlock()
 	}
+	p.keep(visits, failed == nil)
 	return failed
 }
 
@@ -165,51 +178,6 @@ type head struct {
 	TS      string `json:"ts"`
 	Replies int    `json:"reply_count"`
 	Latest  string `json:"latest_reply"`
-}
-
-// channel reads what was written in a channel and its threads. What it found before an error counts.
-func (p *Past) channel(ctx context.Context, op string, me slack.Self, place slack.Place, from, begun time.Time) (all []spoken, err error) {
-	since, oldest := stamp(from), stamp(begun)
-	var threads []string
-	if p.o.Threads != nil {
-		threads = slices.Clone(p.o.Threads(place.ID()))
-	}
-	take := func(raw json.RawMessage) {
-		if m, ok := p.message(me, place, raw); ok && order(m.at, since) >= 0 {
-			all = append(all, m)
-		}
-	}
-	n := 0
-	err = pages(ctx, p.o.Client, op, "conversations.history", url.Values{"channel": {place.Channel}}, func(raw json.RawMessage) bool {
-		var h head
-		if json.Unmarshal(raw, &h) != nil || !slack.IsMessage(h.TS) {
-			return true
-		}
-		if n++; order(h.TS, oldest) < 0 && n > onePage {
-			return false
-		}
-		if h.Replies > 0 && (h.Latest == "" || order(h.Latest, since) >= 0) {
-			threads = append(threads, h.TS)
-		}
-		take(raw)
-		// The first page is looked at whole, and asked for anyway.
-		return n < onePage || order(h.TS, oldest) >= 0
-	})
-	slices.SortFunc(threads, order)
-	for _, ts := range slices.Compact(threads) {
-		if err != nil || !slack.IsMessage(ts) {
-			continue
-		}
-		args := url.Values{"channel": {place.Channel}, "ts": {ts}, "oldest": {since}, "inclusive": {"true"}}
-		err = pages(ctx, p.o.Client, op, "conversations.replies", args, func(raw json.RawMessage) bool {
-			take(raw)
-			return true
-		})
-		if errs.Is(err, errs.Gone) { // deleted meanwhile
-			err = nil
-		}
-	}
-	return all, err
 }
 
 // passed are the fields of a message that a decoder reads.

@@ -17,9 +17,6 @@ import (
 	"slipway/integrations/slack"
 )
 
-// eventType is the kind of metadata that the messages of the bot bear.
-const eventType = "slipway_card"
-
 // Bounds of what one look for a message goes through. Slack gives at most 999 messages at once, and
 // asks for no more than 200 (docs.slack.dev, "conversations.history").
 const (
@@ -34,9 +31,9 @@ type Options struct {
 	// Accounts are the ids of a person's accounts in the workspace, as in "T0123/U0456"; nil: nobody is
 	// notified.
 	Accounts func(person string) []string
-	// Oldest is the earliest time at which the message of a key can have been posted; nil or the zero
-	// time: 30 days ago.
-	Oldest func(key string) time.Time
+	// Known reports whether a user of the workspace, as in "U0456", is a person whom the bot knows; nil:
+	// everybody may be.
+	Known func(user string) bool
 }
 
 // Poster posts as the bot. It is safe for use by several goroutines.
@@ -45,12 +42,16 @@ type Poster struct {
 
 	mu     sync.Mutex
 	direct map[string]string // user → the channel of the direct message
-	bears  map[Ref]string    // messages whose reactions may count, and what they bore: see [Poster.Changed]
+	halves map[spot]*half    // cards of which a part is missing: see [Poster.Find]
+	files  map[spot]*laid    // of cards that are not posted yet: see [Poster.PutFile]
+	short  map[Ref]bool      // messages that Slack did not take whole when they were edited last
+	watch  map[Ref]*watched  // messages whose reactions may count: see [Poster.Changed]
+	last   Ref               // of them, the one that was looked at last
 }
 
 // NewPoster makes one. It does not speak to Slack yet.
 func NewPoster(o Options) *Poster {
-	return &Poster{o: o, direct: map[string]string{}, bears: map[Ref]string{}}
+	return &Poster{o: o, direct: map[string]string{}, halves: map[spot]*half{}, files: map[spot]*laid{}, short: map[Ref]bool{}, watch: map[Ref]*watched{}}
 }
 
 // Ref is one message: its place ([slack.Place.ID]), its time there, and the time of the message whose
@@ -61,20 +62,6 @@ type Ref struct {
 	Thread  string
 }
 
-// metadata is what a message bears for apps to read.
-type metadata struct {
-	EventType string            `json:"event_type"`
-	Payload   map[string]string `json:"event_payload"`
-}
-
-func tag(key string) string {
-	raw, err := json.Marshal(metadata{eventType, map[string]string{"key": key}})
-	if err != nil { // strings can always be written
-		return ""
-	}
-	return string(raw)
-}
-
 // found is a message as the API lists it: what is read of it.
 type found struct {
 	TS       string `json:"ts"`
@@ -83,17 +70,21 @@ type found struct {
 	Thread   string `json:"thread_ts"`
 	SubType  string `json:"subtype"`
 	Metadata struct {
-		EventType string         `json:"event_type"`
-		Payload   map[string]any `json:"event_payload"`
+		EventType string          `json:"event_type"`
+		Payload   json.RawMessage `json:"event_payload"`
 	} `json:"metadata"`
 }
 
-func (f found) key() string {
-	key, _ := f.Metadata.Payload["key"].(string)
-	if f.Metadata.EventType != eventType {
-		return ""
+// by reports whether the bot wrote a message.
+func (f found) by(me slack.Self) bool { return f.BotID == me.Bot || f.User == me.User }
+
+// mark is what a message bears; nothing if it bears something else.
+func (f found) mark() mark {
+	var m mark
+	if f.Metadata.EventType != eventType || json.Unmarshal(f.Metadata.Payload, &m) != nil {
+		return mark{}
 	}
-	return key
+	return m
 }
 
 // begin reads what every call needs.
@@ -127,46 +118,6 @@ func unreachable(op string, err error) error {
 	return away(op, err)
 }
 
-// Find looks for a message of the bot that was posted with this key, newest first.
-func (p *Poster) Find(ctx context.Context, key string, to Ref) (Ref, bool, error) {
-	const op = "slack.find"
-	place, me, err := p.begin(ctx, op, to.Place)
-	if err != nil {
-		return Ref{}, false, err
-	}
-	oldest := time.Time{}
-	if p.o.Oldest != nil {
-		oldest = p.o.Oldest(key)
-	}
-	if oldest.IsZero() {
-		oldest = p.o.Client.Now().Add(-searchFor)
-	}
-	ref, ok := to, false
-	look := func(raw json.RawMessage) bool {
-		var m found
-		if json.Unmarshal(raw, &m) != nil || m.BotID != me.Bot && m.User != me.User || m.key() != key || !slack.IsMessage(m.TS) || m.TS == to.Thread {
-			return true
-		}
-		ref.Message, ok = m.TS, true
-		return false
-	}
-	if to.Thread != "" {
-		args := url.Values{"channel": {place.Channel}, "include_all_metadata": {"true"}, "ts": {to.Thread}}
-		err = pages(ctx, p.o.Client, op, "conversations.replies", args, look)
-	}
-	if to.Thread == "" || errs.Is(err, errs.Gone) { // what is said to a thread that is gone stands in the channel
-		args := url.Values{"channel": {place.Channel}, "include_all_metadata": {"true"}, "oldest": {stamp(oldest)}, "inclusive": {"true"}}
-		err = pages(ctx, p.o.Client, op, "conversations.history", args, look)
-	}
-	if err != nil {
-		return Ref{}, false, unreachable(op, err)
-	}
-	if !ok {
-		return Ref{}, false, nil
-	}
-	return ref, true, nil
-}
-
 // stamp is a time as Slack writes that of a message.
 func stamp(t time.Time) string {
 	if t.Unix() < 0 {
@@ -175,11 +126,23 @@ func stamp(t time.Time) string {
 	return strconv.FormatInt(t.Unix(), 10) + fmt.Sprintf(".%06d", t.Nanosecond()/1000)
 }
 
+// errBound says that a list is longer than what is gone through at once.
+var errBound = errors.New("there are more messages than are looked through at once")
+
 // pages walks through lists of messages until use has seen enough. More than it may go through is
 // [errs.Unavailable]: what was not looked at may be there.
 func pages(ctx context.Context, c *slack.Client, op, method string, args url.Values, use func(json.RawMessage) (more bool)) error {
+	err := walk(ctx, c, maxPages, op, method, args, use)
+	if errors.Is(err, errBound) {
+		return errs.E(op, errs.Unavailable, fmt.Errorf("more than %d messages were written since, and not all of them were looked through", onePage*maxPages)).Hint("look at the channel yourself")
+	}
+	return err
+}
+
+// walk goes through so many pages at most. If there are more, it gives errBound.
+func walk(ctx context.Context, c *slack.Client, most int, op, method string, args url.Values, use func(json.RawMessage) (more bool)) error {
 	args.Set("limit", strconv.Itoa(onePage))
-	for n := 0; n < maxPages; n++ {
+	for range most {
 		var page struct {
 			Messages []json.RawMessage `json:"messages"`
 			Metadata struct {
@@ -199,84 +162,7 @@ func pages(ctx context.Context, c *slack.Client, op, method string, args url.Val
 		}
 		args.Set("cursor", page.Metadata.Cursor)
 	}
-	return errs.E(op, errs.Unavailable, fmt.Errorf("more than %d messages were written since, and not all of them were looked through", onePage*maxPages)).Hint("look at the channel yourself")
-}
-
-// Post writes a new message, in a thread if to names one. In a thread that is gone it begins one of
-// its own, so that an answer is not lost. What does not fit into one message of an answer or a
-// broadcast follows in the thread below it. Errors: [errs.Gone] when the channel is not there, archived or not open to
-// the bot; [errs.Doubtful] when the answer was lost; [errs.Busy] when Slack asks to slow down;
-// [errs.Unavailable] else.
-func (p *Poster) Post(ctx context.Context, key string, to Ref, c card.Card) (Ref, error) {
-	const op = "slack.post"
-	place, _, err := p.begin(ctx, op, to.Place)
-	if err != nil {
-		return Ref{}, err
-	}
-	text, blocks, rest := Message(c, p.voice())
-	ts, err := p.say(ctx, op, place, to.Thread, key, text, blocks)
-	if errs.Is(err, errs.Invalid) {
-		text, blocks = brief(c, p.voice())
-		rest = nil
-		ts, err = p.say(ctx, op, place, to.Thread, key, text, blocks)
-	}
-	if to.Thread != "" && errs.Is(err, errs.Gone) && !archived(ctx, p.o.Client, place) {
-		ts, err = p.say(ctx, op, place, "", key, text, blocks)
-	}
-	if err != nil {
-		return Ref{}, unreachable(op, err)
-	}
-	out := to
-	out.Message = ts
-	if votable(c) {
-		p.watch(out, "")
-	}
-	thread := to.Thread
-	if thread == "" {
-		thread = ts
-	}
-	for i, more := range rest {
-		// The message is there; what follows it is looked for by nobody.
-		if _, err := p.say(ctx, op, place, thread, key+"/"+strconv.Itoa(i+2), text, more); err != nil {
-			break
-		}
-	}
-	return out, nil
-}
-
-// archived reports whether a channel is not open for posting any more.
-func archived(ctx context.Context, c *slack.Client, place slack.Place) bool {
-	var got struct {
-		Channel struct {
-			Archived bool `json:"is_archived"`
-		} `json:"channel"`
-	}
-	err := c.Call(ctx, "slack.post", "conversations.info", url.Values{"channel": {place.Channel}}, &got, false)
-	return err != nil || got.Channel.Archived
-}
-
-// say posts one message and gives its time.
-func (p *Poster) say(ctx context.Context, op string, place slack.Place, thread, key, text string, blocks []slackgo.Block) (string, error) {
-	args, err := arguments(place, text, blocks)
-	if err != nil {
-		return "", err
-	}
-	args.Set("metadata", tag(key))
-	args.Set("unfurl_links", "false")
-	args.Set("unfurl_media", "false")
-	if thread != "" {
-		args.Set("thread_ts", thread)
-	}
-	var got struct {
-		TS string `json:"ts"`
-	}
-	if err := p.o.Client.Call(ctx, op, "chat.postMessage", args, &got, true); err != nil {
-		return "", err
-	}
-	if !slack.IsMessage(got.TS) {
-		return "", errs.E(op, errs.Doubtful, errors.New("the answer of Slack does not name the message that was posted")).Hint("it is looked for before it is tried again")
-	}
-	return got.TS, nil
+	return errBound
 }
 
 // arguments are those of chat.postMessage and chat.update: an update with a text and without blocks
@@ -300,32 +186,56 @@ func (p *Poster) Edit(ctx context.Context, ref Ref, c card.Card) error {
 	if !slack.IsMessage(ref.Message) {
 		return strangeRef(op, ref)
 	}
-	text, blocks, _ := Message(c, p.voice())
-	err = p.write(ctx, op, place, ref.Message, c.Key, text, blocks)
-	if errs.Is(err, errs.Invalid) {
-		text, blocks = brief(c, p.voice())
-		err = p.write(ctx, op, place, ref.Message, c.Key, text, blocks)
-	}
+	err = p.edit(ctx, op, place, ref, c)
 	if errs.Is(err, errs.NotFound) {
 		return errs.E(op, errs.Unavailable, err)
 	}
-	if err == nil && votable(c) {
-		p.watchNew(ref)
-	} else if err == nil || errs.Is(err, errs.Gone) {
+	if errs.Is(err, errs.Gone) || err == nil && !votable(c) {
 		p.unwatch(ref)
 	}
 	return away(op, err)
 }
 
+// maxShort bounds what is remembered between an edit for which there was no turn and the next.
+const maxShort = 1000
+
+// edit writes a card, or in short what Slack does not take whole. There may be no turn for both at once: then
+// the next edit begins with the short one.
+func (p *Poster) edit(ctx context.Context, op string, place slack.Place, ref Ref, c card.Card) (err error) {
+	write := func(draw drawing) error {
+		text, blocks, _ := draw(c, p.voice(true))
+		return p.write(ctx, op, place, ref.Message, mark{Key: c.Key}, text, blocks)
+	}
+	p.mu.Lock()
+	short := p.short[name(ref)]
+	p.mu.Unlock()
+	if !short {
+		err = write(Message)
+		short = errs.Is(err, errs.Invalid)
+	}
+	if short {
+		err = write(brief)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.short) >= maxShort {
+		clear(p.short)
+	}
+	if delete(p.short, name(ref)); short && errs.Is(err, errs.Busy) {
+		p.short[name(ref)] = true
+	}
+	return err
+}
+
 // write changes one message. Whatever was written last stands, so a lost answer leaves nothing open.
-func (p *Poster) write(ctx context.Context, op string, place slack.Place, ts, key, text string, blocks []slackgo.Block) error {
+func (p *Poster) write(ctx context.Context, op string, place slack.Place, ts string, m mark, text string, blocks []slackgo.Block) error {
 	args, err := arguments(place, text, blocks)
 	if err != nil {
 		return err
 	}
 	args.Set("ts", ts)
-	if key != "" {
-		args.Set("metadata", tag(key))
+	if m.Key != "" {
+		args.Set("metadata", tag(m))
 	}
 	return p.o.Client.Call(ctx, op, "chat.update", args, nil, false)
 }
@@ -334,9 +244,9 @@ func strangeRef(op string, ref Ref) error {
 	return errs.E(op, errs.Gone, fmt.Errorf("%q names no message of Slack", slack.Clean(ref.Message, 60))).Hint("a message is named by its time, such as 1700000000.000100")
 }
 
-// voice is what a text needs to know besides its card.
-func (p *Poster) voice() Voice {
-	return Voice{Mention: func(person string) []string {
+// voice is what a text needs to know besides its card; again is for a message that is there already.
+func (p *Poster) voice(again bool) Voice {
+	return Voice{Again: again, Mention: func(person string) []string {
 		if p.o.Accounts == nil {
 			return nil
 		}

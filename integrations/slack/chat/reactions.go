@@ -3,12 +3,10 @@ package chat
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"slipway/bot/card"
 	"slipway/bot/errs"
@@ -32,17 +30,28 @@ type reacted struct {
 	} `json:"reactions"`
 }
 
-// Reactions reads what a message of the bot bears now, one of each kind from each account, without
-// those of the bot itself. Errors: [errs.Gone] for a message that is not there or not the bot's own:
+// Reactions reads by which reactions a message of the bot is answered now, one of each kind from each
+// account, without those of the bot itself and those that answer nothing. From then on the message is
+// watched: see [Poster.Changed]. Errors: [errs.Gone] for a message that is not there or not the bot's own:
 // nobody else can change what the bot's own say (docs.slack.dev, "chat.update"). A channel to which the
 // bot is not invited any more is [errs.Unavailable].
 func (p *Poster) Reactions(ctx context.Context, ref Ref) ([]Reaction, error) {
+	w := p.watching(ref) // before it is read: it may be closed meanwhile
 	out, err := p.reactions(ctx, ref)
-	if err == nil {
-		p.read(ref, bearing(out))
+	switch {
+	case err == nil:
+		p.mu.Lock()
+		w.bears, w.read = bearing(out), true
+		p.mu.Unlock()
+	case errs.Is(err, errs.Gone):
+		p.unwatch(ref)
 	}
 	return out, err
 }
+
+// maxStrangers is for how many users of a message whom the bot does not know Slack is asked who they are. What
+// they say counts for nothing, so the others stay nameless.
+const maxStrangers = 20
 
 func (p *Poster) reactions(ctx context.Context, ref Ref) ([]Reaction, error) {
 	const op = "slack.reactions"
@@ -69,12 +78,18 @@ func (p *Poster) reactions(ctx context.Context, ref Ref) ([]Reaction, error) {
 	switch {
 	case got.Type != "message" || m.TS != ref.Message || got.Channel != "" && got.Channel != place.Channel:
 		return nil, errs.E(op, errs.Unavailable, errors.New("the answer of Slack is about another message than it was asked for")).Hint(slack.Later)
-	case m.BotID != me.Bot && m.User != me.User:
+	case !m.by(me):
 		return nil, errs.E(op, errs.Gone, errors.New("the message is not the bot's own, so no reaction on it counts")).Hint("react to a message of the bot")
 	}
 	out := []Reaction{}
 	seen := map[Reaction]bool{}
+	users := map[string]slack.User{}
+	strangers := 0
 	for _, r := range m.Reactions {
+		emoji := Emoji(r.Name)
+		if !answering(emoji) {
+			continue
+		}
 		if r.Count > len(r.Users) { // not everybody is named: whoever is missing might reject
 			return nil, errs.E(op, errs.Unavailable, errors.New("the answer of Slack does not name everybody who reacted")).Hint(slack.Later)
 		}
@@ -82,14 +97,25 @@ func (p *Poster) reactions(ctx context.Context, ref Ref) ([]Reaction, error) {
 			if user == me.User || !slack.IsUser(user) {
 				continue
 			}
-			who, err := p.o.Client.Known(ctx, user)
-			if errs.Is(err, errs.NotFound) { // of another workspace, and not shown: nobody that we know
-				who, err = slack.User{ID: user}, nil
+			who, met := users[user]
+			if !met {
+				known := p.o.Known == nil || p.o.Known(user)
+				if !known {
+					strangers++
+				}
+				who = slack.User{ID: user} // of no workspace: nobody that we know
+				if known || strangers <= maxStrangers {
+					there, err := p.o.Client.Known(ctx, user)
+					switch {
+					case err == nil:
+						who = there
+					case !errs.Is(err, errs.NotFound): // else of another workspace, and not shown
+						return nil, away(op, err)
+					}
+				}
+				users[user] = who
 			}
-			if err != nil {
-				return nil, away(op, err)
-			}
-			key := Reaction{Account: who.Account(), Emoji: Emoji(r.Name)}
+			key := Reaction{Account: who.Account(), Emoji: emoji}
 			if !seen[key] {
 				seen[key] = true
 				key.Name = who.Handle
@@ -98,6 +124,15 @@ func (p *Poster) reactions(ctx context.Context, ref Ref) ([]Reaction, error) {
 		}
 	}
 	return out, nil
+}
+
+// answering reports whether a reaction may answer a gate.
+func answering(emoji string) bool {
+	switch emoji {
+	case "✅", "❌", "👍", "👎":
+		return true
+	}
+	return false
 }
 
 // votable reports whether reactions on a card may count.
@@ -115,43 +150,34 @@ func votable(c card.Card) bool {
 // approves begins the id of the button of a gate message that is open.
 const approves = "approve/"
 
-// The messages whose reactions may count are remembered with what they bore when they were read last,
-// so that a reaction of which no delivery told is found.
+// The messages whose reactions may count are those that somebody asked for, and whose gate was not shown as
+// closed since. They are remembered with what they bore then, so that a reaction of which no delivery told is
+// found.
+
+// watched is one of them.
+type watched struct {
+	bears string // when it was read last
+	read  bool
+}
 
 func name(r Ref) Ref { return Ref{Place: r.Place, Message: r.Message} }
 
-func (p *Poster) watch(ref Ref, bears string) {
+func (p *Poster) watching(ref Ref) *watched {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.bears[name(ref)] = bears
-}
-
-// watchNew watches a message that was not watched before, and of which it is not known what it bears.
-func (p *Poster) watchNew(ref Ref) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, known := p.bears[name(ref)]; !known {
-		p.bears[name(ref)] = notRead
+	w := p.watch[name(ref)]
+	if w == nil {
+		w = &watched{}
+		p.watch[name(ref)] = w
 	}
-}
-
-// read notes what a message that is watched bears.
-func (p *Poster) read(ref Ref, bears string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if _, known := p.bears[name(ref)]; known {
-		p.bears[name(ref)] = bears
-	}
+	return w
 }
 
 func (p *Poster) unwatch(ref Ref) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.bears, name(ref))
+	delete(p.watch, name(ref))
 }
-
-// notRead is no bearing: of a message that was not read yet.
-const notRead = "?"
 
 // bearing is what a message bears, in short.
 func bearing(all []Reaction) string {
@@ -167,111 +193,69 @@ func bearing(all []Reaction) string {
 type Change struct {
 	Ref
 	bears string
+	gone  bool
 }
 
-// Changed lists the messages whose reactions are not what they were when [Poster.Reactions] read them
-// last, or when they were [Poster.Told]. It knows those that were posted, edited, read or recalled by p
-// and may still get votes.
-func (p *Poster) Changed(ctx context.Context) ([]Change, error) {
-	p.mu.Lock()
-	var all []Ref
-	for ref := range p.bears {
-		all = append(all, ref)
-	}
-	p.mu.Unlock()
-	slices.SortFunc(all, func(a, b Ref) int {
-		return cmp.Or(strings.Compare(a.Place, b.Place), strings.Compare(a.Message, b.Message))
-	})
-	var out []Change
-	var failed error
-	for _, ref := range all {
+// atOnce is at how many messages [Poster.Changed] looks: less than half of what Slack allows in a minute
+// (docs.slack.dev, "reactions.get"), as gates that close are read too.
+const atOnce = 20
+
+// Changed looks at some of the messages that are watched, those first at which it did not look for longest,
+// and lists those whose reactions are not what they were when [Poster.Reactions] read them last, or when they
+// were [Poster.Told].
+func (p *Poster) Changed(ctx context.Context) (out []Change, failed error) {
+	for _, ref := range p.next(atOnce) {
 		now, err := p.reactions(ctx, ref)
+		if errs.Is(err, errs.Busy) || ctx.Err() != nil { // it is the first the next time
+			return out, errors.Join(failed, err)
+		}
+		c := Change{ref, bearing(now), errs.Is(err, errs.Gone)}
 		p.mu.Lock()
-		old, still := p.bears[ref]
+		p.last = ref
+		w := p.watch[ref]
+		changed := w != nil && (c.gone || err == nil && c.bears != w.bears)
 		p.mu.Unlock()
 		switch {
-		case !still:
-		case errs.Is(err, errs.Gone):
-			p.unwatch(ref)
-			out = append(out, Change{Ref: ref})
-		case err == nil && bearing(now) != old:
-			out = append(out, Change{ref, bearing(now)})
-		case err != nil:
+		case changed:
+			out = append(out, c)
+		case err != nil && !c.gone:
 			failed = errors.Join(failed, err)
-		}
-		if errs.Is(err, errs.Busy) || ctx.Err() != nil {
-			break
 		}
 	}
 	return out, failed
 }
 
-// Told notes that somebody will read the message again, so that [Poster.Changed] lists it when there is
-// more to read, and not for ever when nothing on it counts any more.
-func (p *Poster) Told(c Change) { p.read(c.Ref, c.bears) }
-
-// Recall finds the messages of a place that may still get votes, as after a start: what they bear is
-// not known, so that [Poster.Changed] lists each of them until it is read. It looks at what was posted
-// since from, and into the threads of the bot's own cards.
-func (p *Poster) Recall(ctx context.Context, id string, since time.Time) error {
-	const op = "slack.recall"
-	place, me, err := p.begin(ctx, op, id)
-	if err != nil {
-		return err
-	}
-	mine := func(m asked) bool { return m.BotID == me.Bot || m.User == me.User }
-	note := func(m asked) {
-		if mine(m) && m.open() && slack.IsMessage(m.TS) {
-			p.watchNew(Ref{Place: id, Message: m.TS})
+// next are the messages to be looked at, from the last one on.
+func (p *Poster) next(most int) []Ref {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var all []Ref
+	for ref, w := range p.watch {
+		if w.read { // else whoever asked for it asks again
+			all = append(all, ref)
 		}
 	}
-	var threads []string
-	args := url.Values{"channel": {place.Channel}, "oldest": {stamp(since)}, "inclusive": {"true"}}
-	err = pages(ctx, p.o.Client, op, "conversations.history", args, func(raw json.RawMessage) bool {
-		var m asked
-		if json.Unmarshal(raw, &m) != nil {
-			return true
-		}
-		if note(m); mine(m) && m.Replies > 0 && slack.IsMessage(m.TS) {
-			threads = append(threads, m.TS)
-		}
-		return true
-	})
-	for _, ts := range threads {
-		if err != nil {
-			break
-		}
-		err = pages(ctx, p.o.Client, op, "conversations.replies", url.Values{"channel": {place.Channel}, "ts": {ts}}, func(raw json.RawMessage) bool {
-			var m asked
-			if json.Unmarshal(raw, &m) == nil {
-				note(m)
-			}
-			return true
-		})
+	order := func(a, b Ref) int {
+		return cmp.Or(strings.Compare(a.Place, b.Place), strings.Compare(a.Message, b.Message))
 	}
-	return unreachable(op, err)
+	slices.SortFunc(all, order)
+	from, found := slices.BinarySearchFunc(all, p.last, order)
+	if found {
+		from++
+	}
+	all = append(all[from:], all[:from]...)
+	return all[:min(len(all), most)]
 }
 
-// asked is a message that may ask for votes.
-type asked struct {
-	found
-	Replies int `json:"reply_count"`
-	Blocks  []struct {
-		Type     string `json:"type"`
-		Elements []struct {
-			Value string `json:"value"`
-		} `json:"elements"`
-	} `json:"blocks"`
-}
-
-// open reports whether a message of the bot has the button of an open gate.
-func (m asked) open() bool {
-	for _, b := range m.Blocks {
-		for _, e := range b.Elements {
-			if b.Type == "actions" && strings.HasPrefix(e.Value, "approve ") {
-				return true
-			}
-		}
+// Told notes that somebody will read the message again, so that [Poster.Changed] lists it when there is more
+// to read, and not for ever when nothing on it counts any more.
+func (p *Poster) Told(c Change) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if w := p.watch[c.Ref]; w != nil {
+		w.bears = c.bears
 	}
-	return false
+	if c.gone {
+		delete(p.watch, c.Ref)
+	}
 }

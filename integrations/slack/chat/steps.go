@@ -90,7 +90,7 @@ func stepLine(s card.Step, detail int) line {
 	}
 	out := line{words(s.State.Symbol() + " "), bold(name)}
 	if text != "" {
-		out = append(out, words("  "+text))
+		out = append(out, words(": "+text)) // a gap alone is not seen where the letters are not all as wide
 	}
 	return out
 }

@@ -136,6 +136,17 @@ func (y *yard) message(ref Ref) fake.Message {
 // says are the words of a message.
 func (y *yard) says(ref Ref) string { return fmt.Sprint(y.message(ref).Blocks) }
 
+// below are the words of the messages in the thread of a message that go on where it ends.
+func (y *yard) below(ref Ref) string {
+	out := ""
+	for _, m := range y.fake.Ours(y.channel) {
+		if strings.HasPrefix(m.Key("key"), y.message(ref).Key("key")+"/") {
+			out += fmt.Sprint(m.Blocks)
+		}
+	}
+	return out
+}
+
 // heard are the texts that the past tells from a moment on.
 func heard(t *testing.T, p *Past, from time.Time) []string {
 	t.Helper()

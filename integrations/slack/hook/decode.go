@@ -87,8 +87,8 @@ func events(r *reader, top object, k Known) ([]Fact, string) {
 	what := r.text(e, "type")
 	read := map[string]func(*reader, object, object, Known) ([]Fact, string){
 		"message": message, "app_mention": message, "reaction_added": reaction, "reaction_removed": reaction,
-		"member_left_channel": left, "channel_left": leftItself, "group_left": leftItself, "channel_archive": gone, "group_archive": gone, "channel_deleted": gone,
-		"group_deleted": gone, "app_uninstalled": revoked, "tokens_revoked": revoked,
+		"channel_left": left, "group_left": left, "channel_archive": gone, "group_archive": gone, "channel_deleted": gone, "group_deleted": gone,
+		"app_uninstalled": revoked, "tokens_revoked": revoked,
 	}[what]
 	switch {
 	case r.err != nil:
@@ -220,21 +220,8 @@ func reaction(r *reader, _, e object, k Known) ([]Fact, string) {
 	return []Fact{Touched{Place: k.Team + "/" + channel, Message: ts}}, ""
 }
 
-// left tells that the bot was taken out of a channel; others come and go.
-func left(r *reader, top, e object, k Known) ([]Fact, string) {
-	user := r.known(e, "user")
-	switch {
-	case r.err != nil:
-		return nil, ""
-	case k.Bot == "":
-		return nil, "it is not known yet which account is the bot's own"
-	case user != k.Bot:
-		return nil, "somebody left a channel"
-	}
-	return leftItself(r, top, e, k)
-}
-
-func leftItself(r *reader, _, e object, k Known) ([]Fact, string) {
+// left tells that the bot itself was taken out of a channel.
+func left(r *reader, _, e object, k Known) ([]Fact, string) {
 	channel := r.known(e, "channel")
 	return []Fact{Noticed{What: NoticeLeft, Place: k.Team + "/" + channel, Text: "the bot is no member of the channel " + channel + " any more; /invite it there"}}, ""
 }

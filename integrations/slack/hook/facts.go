@@ -34,7 +34,7 @@ type Said struct {
 	Place     string // TEAM/CHANNEL
 	Message   string // ts of the message; of what is none, "cmd/", "press/" or "form/" and a digest
 	Thread    string // ts of the message whose thread it is in, or ""
-	Text      string // as it was typed: see [Plain]
+	Text      string // as it was typed
 	Addressed bool   // every line is meant for the bot
 	Direct    bool   // nobody but the person and the bot reads the place
 	At        time.Time

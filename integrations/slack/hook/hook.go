@@ -21,9 +21,6 @@ import (
 	"slipway/bot/errs"
 )
 
-// Source is the name of Slack's deliveries, places and accounts.
-const Source = "slack"
-
 // Path is what the three paths begin with; the [Kind] follows.
 const Path = "/hooks/slack/"
 
@@ -44,9 +41,6 @@ type Options struct {
 	Now     func() time.Time // default: the wall clock
 	Log     *slog.Logger     // default: none
 
-	// MaxBody bounds a body in bytes; default 2 MB. A press comes with the message that it is on, which
-	// as a form is three times its size at worst.
-	MaxBody int64
 	// BodyTime bounds how long a body may take to come; default 2 s, as Slack gives up after 3.
 	BodyTime time.Duration
 }
@@ -54,7 +48,7 @@ type Options struct {
 // Handler answers the three paths.
 type Handler struct {
 	o       Options
-	signing [][]byte
+	signing []string
 	large   chan struct{} // one for each large body that is being read
 
 	mu    sync.Mutex
@@ -64,13 +58,18 @@ type Handler struct {
 
 // Bounds of what a request may cost before it is known to be authentic.
 const (
-	largeBody   = 64 << 10 // bytes; larger ones are read a few at a time
+	maxBody     = 2 << 20  // bytes; a press comes with the message that it is on, which as a form is three times its size at worst
+	largeBody   = 64 << 10 // larger ones are read a few at a time
 	largeAtOnce = 8
 )
 
+// answerTime is by when there is an answer, however long the body took and storing takes: Slack gives up
+// after 3 s, and sends it again.
+const answerTime = 2800 * time.Millisecond
+
 // Standing is what is known of a path since the process began.
 type Standing struct {
-	Last    time.Time // when something authentic came last; zero: nothing yet
+	Last    time.Time // when something authentic came last, challenges not counted; zero: nothing yet
 	Refused time.Time // when something was refused last; zero: nothing yet
 	Why     string    // the reason
 }
@@ -82,9 +81,6 @@ func New(o Options) (*Handler, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.MaxBody <= 0 {
-		o.MaxBody = 2 << 20
 	}
 	if o.BodyTime <= 0 {
 		o.BodyTime = 2 * time.Second
@@ -101,7 +97,7 @@ func New(o Options) (*Handler, error) {
 		if i > 0 && secret == o.Signing[0] {
 			return nil, errs.E("slack.hooks", errs.Invalid, errors.New("the two signing secrets of the Slack app are one")).Hint("leave one out")
 		}
-		h.signing = append(h.signing, []byte(secret))
+		h.signing = append(h.signing, secret)
 	}
 	return h, nil
 }
@@ -134,6 +130,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &refusal{http.StatusMethodNotAllowed, "hooks are sent by POST"})
 		return
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+	defer cancel()
 	body, no := h.take(w, r)
 	if no != nil {
 		h.refused(kind, no)
@@ -141,13 +139,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	retry := Retry{r.Header.Get("X-Slack-Retry-Num"), r.Header.Get("X-Slack-Retry-Reason")}
-	a, err := h.o.Intake.Take(r.Context(), kind, body, retry)
+	a, err := h.o.Intake.Take(ctx, kind, body, retry)
 	if err != nil {
 		w.Header().Set("Retry-After", "5")
 		refuse(w, &refusal{http.StatusServiceUnavailable, "it could not be stored; send it again"})
 		return
 	}
-	h.took(kind)
+	if !a.Challenge {
+		h.took(kind)
+	}
 	if len(a.Body) > 0 {
 		w.Header().Set("Content-Type", a.Type)
 	}

@@ -71,7 +71,7 @@ func TestHostileBodies(t *testing.T) {
 		{"a channel with a slash", Events, swap(said, `"channel":"C0REL"`, `"channel":"../C0REL"`)},
 		{"hidden in a word", Events, swap(said, `"channel_type":"channel"`, `"hidden":"yes"`)},
 		{"a subtype that is a list", Events, swap(said, `"channel_type":"channel"`, `"subtype":["thread_broadcast"]`)},
-		{"authorizations of texts", Events, `{"type":"event_callback","api_app_id":"A0SLIPWAY","team_id":"T0HARBOUR","event":{"type":"member_left_channel","user":7}}`},
+		{"authorizations of texts", Events, `{"type":"event_callback","api_app_id":"A0SLIPWAY","team_id":"T0HARBOUR","authorizations":["U0BOT"],"event":{"type":"channel_left","channel":7}}`},
 		{"a command without a person", Commands, `{"api_app_id":"A0SLIPWAY","team_id":"T0HARBOUR","channel_id":"C0REL","text":"mine","trigger_id":"1"}`},
 		{"a command without a place", Commands, `{"api_app_id":"A0SLIPWAY","team_id":"T0HARBOUR","user_id":"U0HANA","text":"mine","trigger_id":"1"}`},
 		{"a command without a trigger", Commands, `{"api_app_id":"A0SLIPWAY","team_id":"T0HARBOUR","user_id":"U0HANA","channel_id":"C0REL","text":"mine"}`},
@@ -176,7 +176,7 @@ func FuzzEvents(f *testing.F) {
 	}
 	f.Add(event("Ev1", wrote("<@U0BOT> mine", `,"edited":{}`)))
 	f.Add(event("Ev1", `{"type":"reaction_added","user":"U0HANA","reaction":"+1","item":{"type":"message","channel":"C0REL","ts":"1700000000.000100"}}`))
-	f.Add(event("Ev1", `{"type":"member_left_channel","user":"U0BOT","channel":"C0REL"}`))
+	f.Add(event("Ev1", `{"type":"channel_left","channel":"C0REL"}`))
 	f.Add(`{"type":"url_verification","challenge":"x"}`)
 	f.Add(`{"type":"event_callback","event":null}`)
 	f.Fuzz(func(t *testing.T, body string) { fuzzed(t, Events, body) })

@@ -54,10 +54,10 @@ type IntakeOptions struct {
 	Forms  Forms
 	Opener Opener
 	Log    *slog.Logger // default: none
-
-	// StoreTime bounds how long storing may take; default 2.5 s, as Slack gives up after 3.
-	StoreTime time.Duration
 }
+
+// storeTime bounds how long storing may take, as Slack gives up after 3 s.
+const storeTime = 2500 * time.Millisecond
 
 // Intake does what is to be done with an authentic payload.
 type Intake struct{ o IntakeOptions }
@@ -66,9 +66,6 @@ type Intake struct{ o IntakeOptions }
 func NewIntake(o IntakeOptions) *Intake {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.StoreTime <= 0 {
-		o.StoreTime = 2500 * time.Millisecond
 	}
 	if o.Known == nil {
 		o.Known = func() Known { return Known{} }
@@ -81,7 +78,9 @@ func NewIntake(o IntakeOptions) *Intake {
 type Answer struct {
 	Type string // of the body, for HTTP
 	Body []byte // JSON or text; empty: a bare yes
-	Then func(context.Context)
+	// Challenge says that somebody only looked whether anybody is here: a probe of doctor's own, too.
+	Challenge bool
+	Then      func(context.Context)
 }
 
 // IsJSON reports whether the body is JSON, which a websocket can carry.
@@ -100,7 +99,7 @@ func (in *Intake) Take(ctx context.Context, kind Kind, payload []byte, retry Ret
 	top, bad := parse(payload)
 	if bad == nil && kind == Events {
 		if c, is := challenge(top); is { // a probe of the address, of which nothing follows
-			return Answer{Type: typeText, Body: []byte(c)}, nil
+			return Answer{Type: typeText, Body: []byte(c), Challenge: true}, nil
 		}
 	}
 	if bad == nil && kind == Interactive && top.fields["type"] == "block_suggestion" {
@@ -123,7 +122,7 @@ func (in *Intake) Take(ctx context.Context, kind Kind, payload []byte, retry Ret
 	if d.ID == "" {
 		d.ID = "sha256:" + digest(string(d.Body))
 	}
-	store, cancel := context.WithTimeout(ctx, in.o.StoreTime)
+	store, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
 	if err := in.o.Inbox.Deliver(store, d); err != nil {
 		in.o.Log.Error("a delivery of Slack was not stored", "kind", string(kind), "error", errs.Text(err))
@@ -321,15 +320,24 @@ func (in *Intake) answer(top object, trigger string) Answer {
 	return Answer{}
 }
 
-// formTime bounds the opening of a form: Slack takes a trigger for 3 seconds.
-const formTime = 3 * time.Second
+// formTime bounds the opening of a form: Slack takes a trigger for 3 seconds. What is to be asked is found in
+// the first half of it, so that there is time to show why it was not.
+const (
+	formTime = 3 * time.Second
+	findTime = 1500 * time.Millisecond
+)
 
 // open shows a person the form that was asked for. Nothing is changed by it: who gets none can type the
 // line. Why there is none is shown in its place.
 func (in *Intake) open(ctx context.Context, p Press, trigger string) {
 	ctx, cancel := context.WithTimeout(ctx, formTime)
 	defer cancel()
-	form, err := in.o.Forms.Form(ctx, p)
+	find, found := context.WithTimeout(ctx, findTime)
+	defer found()
+	form, err := in.o.Forms.Form(find, p)
+	if err != nil && find.Err() != nil {
+		err = errs.E("slack.form", errs.Unavailable, errors.New("it takes too long to find out what is to be asked")).Hint("press the button again, or type the line")
+	}
 	view := refusalView(err)
 	if err == nil {
 		if view, err = form.View(p); err != nil {

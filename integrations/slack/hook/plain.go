@@ -8,17 +8,15 @@ import (
 // Address is what a mention of the bot becomes: how people call it everywhere.
 const Address = "@slipway"
 
-// Plain is the text of a message as its author typed it. Slack writes what was a mention, a channel or an
-// address in angle brackets, and & < > as entities (docs.slack.dev, "Formatting message text"). A person is
-// @USERID; smart quotes, which phones and Slack's editor make of straight ones, are straight again, unless
-// the line has straight ones too; unusual spaces are spaces. What quotes or shows code keeps its marks, and
-// no line is added or lost, so that what reads commands can leave out what is not said.
-func Plain(text string) string { return plain(text, "", nil) }
-
 // bracketed is one reference: <@U1>, <@U1|name>, <#C1|name>, <!here>, <!subteam^S1|@name>, <https://x|label>.
 var bracketed = regexp.MustCompile(`<([@#!]?)([^<>|\s][^<>|\r\n]*)(?:\|([^<>\r\n]*))?>`)
 
-// plain is Plain; a mention of bot is [Address], and one of a person is their name of ours.
+// plain is the text of a message as its author typed it. Slack writes what was a mention, a channel or an
+// address in angle brackets, and & < > as entities (docs.slack.dev, "Formatting message text"). A mention of
+// bot is [Address], one of a person is their name of ours, and of anybody else @USERID; smart quotes, which
+// phones and Slack's editor make of straight ones, are straight again, unless the line has straight ones
+// too; unusual spaces are spaces. What quotes or shows code keeps its marks, and no line is added or lost,
+// so that what reads commands can leave out what is not said.
 func plain(text, bot string, person func(user string) string) string {
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
 	var b strings.Builder

@@ -51,7 +51,7 @@ func TestPlain(t *testing.T) {
 			t.Errorf("%q is %q, want %q", in, got, want)
 		}
 	}
-	if got := Plain("<@U0BOT> hand-over x <@U0HANA>"); got != "@U0BOT hand-over x @U0HANA" {
+	if got := plain("<@U0BOT> hand-over x <@U0HANA>", "", nil); got != "@U0BOT hand-over x @U0HANA" {
 		t.Errorf("nobody is known: %q", got)
 	}
 }

@@ -186,8 +186,8 @@ func TestWhatIsNoticed(t *testing.T) {
 		what  string
 		place string
 	}{
-		{`{"type":"member_left_channel","user":"U0BOT","channel":"C0REL","team":"T0HARBOUR"}`, NoticeLeft, "T0HARBOUR/C0REL"}, {`{"type":"channel_left","channel":"C0REL"}`, NoticeLeft, "T0HARBOUR/C0REL"},
-		{`{"type":"channel_archive","channel":"C0REL","user":"U0HANA"}`, NoticeGone, "T0HARBOUR/C0REL"}, {`{"type":"app_uninstalled"}`, NoticeRevoked, ""},
+		{`{"type":"group_left","channel":"G0REL"}`, NoticeLeft, "T0HARBOUR/G0REL"}, {`{"type":"channel_left","channel":"C0REL"}`, NoticeLeft, "T0HARBOUR/C0REL"},
+		{`{"type":"channel_archive","channel":"C0REL","user":"U0HANA"}`, NoticeGone, "T0HARBOUR/C0REL"}, {`{"type":"group_deleted","channel":"G0REL"}`, NoticeGone, "T0HARBOUR/G0REL"}, {`{"type":"app_uninstalled"}`, NoticeRevoked, ""},
 		{`{"type":"tokens_revoked","tokens":{"bot":["U0BOT"]}}`, NoticeRevoked, ""}, {`{"type":"member_left_channel","user":"U0HANA","channel":"C0REL"}`, "", ""},
 		{`{"type":"channel_rename","channel":{"id":"C0REL","name":"x"}}`, "", ""}, {`{"type":"user_change","user":{"id":"U0HANA"}}`, "", ""}, {`{"type":"team_join","user":{"id":"U0EVE"}}`, "", ""},
 	} {

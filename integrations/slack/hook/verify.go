@@ -3,8 +3,6 @@ package hook
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"slipway/bot/errs"
+	"slipway/integrations/slack"
 )
 
 // Bounds of secrets and timestamps.
@@ -87,17 +86,13 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	if age := h.o.Now().Unix() - at; err != nil || age > int64(signedWithin/time.Second) || age < -int64(signedWithin/time.Second) {
 		return nil, unauthentic("the timestamp is too old or too new")
 	}
-	given, err := hex.DecodeString(sign[len("v0="):])
-	if err != nil {
-		return nil, unauthentic("the signature is missing, or not what it should be")
-	}
 	body, no := h.read(w, r)
 	if no != nil {
 		return nil, no
 	}
 	good := false
 	for _, secret := range h.signing { // every one, so that it takes as long for each
-		good = hmac.Equal(given, mac(secret, stamp, body)) || good
+		good = hmac.Equal([]byte(sign), []byte(slack.Signature(secret, stamp, body))) || good
 	}
 	if !good {
 		return nil, unauthentic("the signature is wrong")
@@ -105,24 +100,10 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	return body, nil
 }
 
-// mac is the MAC of "v0:TIMESTAMP:BODY". The timestamp is digits alone, so the message has one reading.
-func mac(secret []byte, stamp string, body []byte) []byte {
-	m := hmac.New(sha256.New, secret)
-	m.Write([]byte("v0:" + stamp + ":"))
-	m.Write(body)
-	return m.Sum(nil)
-}
-
-// Sign is the header X-Slack-Signature of a body, as Slack would write it with this secret. Tests and
-// probes of our own door use it.
-func Sign(secret string, at time.Time, body []byte) string {
-	return "v0=" + hex.EncodeToString(mac([]byte(secret), strconv.FormatInt(at.Unix(), 10), body))
-}
-
 // read reads the body within its bounds of size and time.
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
 	tooLarge := &refusal{http.StatusRequestEntityTooLarge, "the body is too large"}
-	if r.ContentLength > h.o.MaxBody {
+	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
 	// A deadline of a connection is of the wall clock.
@@ -143,7 +124,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal
 	if n := r.ContentLength; n > 0 && n <= largeBody {
 		buf.Grow(int(n) + bytes.MinRead) // so that it is read in one go
 	}
-	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, h.o.MaxBody)); err != nil {
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		var big *http.MaxBytesError
 		switch {
 		case errors.As(err, &big):

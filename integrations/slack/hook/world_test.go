@@ -18,6 +18,7 @@ import (
 	slackgo "github.com/slack-go/slack"
 
 	"slipway/bot/view"
+	"slipway/integrations/slack"
 )
 
 // The secrets of the tests.
@@ -137,8 +138,13 @@ func (d *door) signed(secret, body string) func(http.Header) {
 	at := d.now
 	return func(h http.Header) {
 		h.Set(headerStamp, strconv.FormatInt(at.Unix(), 10))
-		h.Set(headerSign, Sign(secret, at, []byte(body)))
+		h.Set(headerSign, sign(secret, at, []byte(body)))
 	}
+}
+
+// sign is the signature of a body as Slack gives it.
+func sign(secret string, at time.Time, body []byte) string {
+	return slack.Signature(secret, strconv.FormatInt(at.Unix(), 10), body)
 }
 
 // send gives the answer, and fails when it or the log tells a secret.

@@ -3,9 +3,7 @@ package setup
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -68,18 +66,6 @@ func (s *Setup) Clock(ctx context.Context) (ahead time.Duration, err error) {
 	return middle.Sub(date.Add(500 * time.Millisecond)), nil
 }
 
-// Socket asks for a connection of Socket Mode, and does not open it. Errors: [errs.Denied] when Slack does
-// not accept the app-level token or the app has Socket Mode off.
-func (s *Setup) Socket(ctx context.Context) error {
-	_, _, err := s.client.API().StartSocketModeContext(ctx)
-	var said slackgo.SlackErrorResponse
-	if errors.As(err, &said) {
-		return errs.E("slack.socket", errs.Denied, fmt.Errorf("no connection of Socket Mode is opened by Slack (%s)", slack.Clean(said.Err, 80))).
-			Hint("look whether Socket Mode is on for the app, and whether app_token_file holds an app-level token of it with the scope connections:write")
-	}
-	return slack.Err("slack.socket", err, false)
-}
-
 const (
 	probeTime = 15 * time.Second
 	probeMost = 4 << 10 // bytes of an answer
@@ -109,12 +95,9 @@ func Probe(ctx context.Context, client *http.Client, address, secret string, now
 		return failed("is no address", "correct webhooks: url")
 	}
 	at := strconv.FormatInt(now.Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte("v0:" + at + ":"))
-	mac.Write(body)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Slack-Request-Timestamp", at)
-	req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+	req.Header.Set("X-Slack-Signature", slack.Signature(secret, at, body))
 	resp, err := client.Do(req)
 	if err != nil {
 		return failed("is not reached", "look whether the bot runs, whether a proxy leads to webhooks: listen, and whether its certificate is valid")

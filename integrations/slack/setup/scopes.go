@@ -27,7 +27,7 @@ func Scopes() []Scope {
 		{Name: "groups:history", Why: "the same in private channels to which it was invited",
 			Methods: []string{"conversations.history", "conversations.replies"}, Events: []string{"message.groups"}},
 		{Name: "groups:read", Why: "to see whether it is a member of the private channels that are configured",
-			Methods: []string{"conversations.info"}, Events: []string{"group_archive", "group_left"}},
+			Methods: []string{"conversations.info"}, Events: []string{"group_archive", "group_deleted", "group_left"}},
 		{Name: "im:history", Why: "to hear what a person says to it alone", Methods: []string{"conversations.history"}, Events: []string{"message.im"}},
 		{Name: "im:read", Why: "to find the direct messages in which it may have missed something", Methods: []string{"conversations.list"}},
 		{Name: "im:write", Why: "to answer a person alone, and to show private runs to their own people", Methods: []string{"conversations.open"}},
