@@ -26,7 +26,7 @@ func (systemClock) Wake(t time.Time) (<-chan struct{}, func()) {
 // consolePoster is the engine's port to the console.
 type consolePoster struct{ poster console.Poster }
 
-func (p consolePoster) Find(ctx context.Context, key string, to engine.Ref) (engine.Ref, bool, error) {
+func (p consolePoster) Find(ctx context.Context, key string, to engine.Ref, _ time.Time) (engine.Ref, bool, error) {
 	ref, found, err := p.poster.Find(ctx, key, console.Place{Channel: to.Place.ID, Thread: to.Thread})
 	return consoleRef(ref, to), found, err
 }

@@ -83,6 +83,7 @@ func TestManyPeopleAreRefusedBesideWhatReachesOut(t *testing.T) {
 		"login":     {Web: webConfig{URL: here, Login: &login.ProviderConfig{Issuer: "http://127.0.0.1:1"}}},
 		"address":   {Web: webConfig{URL: &url.URL{Scheme: "https", Host: "slipway.harbour.example"}}},
 		"proxy":     {Web: webConfig{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}}},
+		"slack":     {Slack: slackConfig{Team: "T0123ABCD"}},
 		"archive":   {Archives: map[string]archiveConfig{"harbour": {Over: rawOver{SSH: "archive@deb.example"}}}},
 		"mail":      {SMTP: smtpConfig{Host: "mail.harbour.example"}},
 		"mails":     {SMTP: smtpConfig{Archive: "https://lists.harbour.example/{message_id}"}},

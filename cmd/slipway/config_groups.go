@@ -91,7 +91,11 @@ func (s staff) Again(ctx context.Context, project, role string) ([]people.Grant,
 		}
 		users, err := s.groups.Group(ctx, g.ID)
 		if err != nil {
-			return nil, errs.E("roles", errs.Unavailable, fmt.Errorf("the user group %s of Slack: %s", g.ID, errs.Cause(err))).Hint("%s", errs.HintOf(err))
+			kind := errs.Unavailable // whatever keeps it from being read
+			if errs.Is(err, errs.Busy) {
+				kind = errs.Busy // it is there, and says so a little later: nobody loses a role by that
+			}
+			return nil, errs.E("roles", kind, fmt.Errorf("the user group %s of Slack: %s", g.ID, errs.Cause(err))).Hint("%s", errs.HintOf(err)).AskedToWait(errs.After(err))
 		}
 		for _, user := range users {
 			a := people.Account{Source: slackSource, ID: s.c.Slack.Team + "/" + user}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/bot/engine"
 	"slipway/bot/errs"
@@ -65,7 +66,11 @@ func TestRolesThatAreGroupsOfSlack(t *testing.T) {
 	if _, err := s.Again(t.Context(), "*", "watcher"); !errs.Is(err, errs.Unavailable) { // the group is gone
 		t.Errorf("%v", err)
 	}
-	group.down = errs.E("slack", errs.Busy, errors.New("Slack asks to wait"))
+	group.down = errs.E("slack", errs.Busy, errors.New("Slack asks to wait")).AskedToWait(7 * time.Second)
+	if _, err := s.Again(t.Context(), "harbour", "tester"); !errs.Is(err, errs.Busy) || errs.After(err) != 7*time.Second { // it is not away
+		t.Errorf("%v", err)
+	}
+	group.down = errs.E("slack", errs.Denied, errors.New("the token has ended"))
 	for _, one := range []staff{s, {configured{c}, nil}} {
 		if _, err := one.Again(t.Context(), "harbour", "tester"); !errs.Is(err, errs.Unavailable) {
 			t.Errorf("%v", err)

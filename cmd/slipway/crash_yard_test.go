@@ -35,7 +35,25 @@ func TestMain(m *testing.M) {
 	case len(os.Args) > 2 && os.Args[1] == "package": // a pipeline calls the program that it was configured by
 		main()
 	}
-	testscript.Main(m, map[string]func(){"slipway": main})
+	testscript.Main(housed{m}, map[string]func(){"slipway": main})
+}
+
+// builtOnce in the environment is the folder of what is built once for all tests.
+const builtOnce = "SLIPWAY_TEST_PROGRAMS"
+
+// housed runs the tests between making and removing that folder.
+type housed struct{ m *testing.M }
+
+func (h housed) Run() int {
+	dir, err := os.MkdirTemp("", "slip-")
+	if err != nil {
+		return report(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv(builtOnce, dir); err != nil {
+		return report(err)
+	}
+	return h.m.Run()
 }
 
 // serveYard is `slipway serve`, with the tests' own look at the archive where there is no apt.
@@ -68,7 +86,7 @@ func newSlip(t *testing.T) *slip {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &slip{dir: dir, work: dir, signer: filepath.Join(dir, "slipway-signer")}
+	s := &slip{dir: dir, work: dir, signer: filepath.Join(os.Getenv(builtOnce), "slipway-signer")}
 	// Signal 9 leaves the kernel alone, so what counts as written needs no disk: memory is faster.
 	if memory, err := os.MkdirTemp("/dev/shm", "slip-"); err == nil {
 		t.Cleanup(func() { _ = os.RemoveAll(memory) })

@@ -82,7 +82,7 @@ func TestDemoReleasesTheSample(t *testing.T) {
 		"with packages":    {Publish: true, Build: build, Arch: "amd64", Apt: httpClient{}},
 		"without packages": {Web: true},
 	} {
-		o.Dir, o.Version, o.Signer, o.Archive = filepath.Join(s.dir, name), sampleVersion, s.signer, true
+		o.Dir, o.Version, o.Signer, o.Archive = filepath.Join(s.work, name), sampleVersion, s.signer, true
 		if err := demoRelease(t.Context(), o); err != nil {
 			t.Errorf("%s: %s", name, errs.Text(err))
 		}
@@ -200,7 +200,7 @@ func TestDemoReleasesACopy(t *testing.T) {
 				repo = o.remote
 			}
 			before := o.look(t)
-			err := demoRelease(t.Context(), yardOptions{Dir: filepath.Join(s.dir, c.name, "demo"), Repo: repo, Version: c.version, Signer: s.signer, Archive: true})
+			err := demoRelease(t.Context(), yardOptions{Dir: filepath.Join(s.work, c.name, "demo"), Repo: repo, Version: c.version, Signer: s.signer, Archive: true})
 			switch {
 			case c.want == "" && err != nil:
 				t.Error(errs.Text(err))

@@ -24,7 +24,7 @@ func TestDemoTakesAReleaseBack(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	y, err := newYard(ctx, yardOptions{Dir: filepath.Join(s.dir, "demo"), Version: sampleVersion, Signer: s.signer, Archive: true,
+	y, err := newYard(ctx, yardOptions{Dir: filepath.Join(s.work, "demo"), Version: sampleVersion, Signer: s.signer, Archive: true,
 		Publish: true, Build: packages, Arch: "amd64", Apt: httpClient{}})
 	if err != nil {
 		t.Fatal(errs.Text(err))

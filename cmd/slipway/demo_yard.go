@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mrand "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -340,14 +341,16 @@ func quoted(words []string) string {
 	return strings.Join(list, ", ")
 }
 
-// freePort is a loopback port that nobody used a moment ago.
+// freePort is a loopback port that nobody used a moment ago. It is below those that the system gives to
+// connections by itself (from 32768 on), one of which may get it before who asked listens there.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for range 100 {
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+mrand.IntN(20_000))); err == nil {
+			defer l.Close()
+			return l.Addr().(*net.TCPAddr).Port, nil
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, errors.New("no port of the loopback address seems to be free")
 }
 
 // output runs a program and gives what it printed, without the last line's end.

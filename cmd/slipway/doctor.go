@@ -41,6 +41,9 @@ type ailment struct {
 // symptom is what was found, and the fix.
 type symptom struct{ what, fix string }
 
+// unlooked is found when it could not be looked at: that is not well, and not ill.
+func unlooked() []symptom { return []symptom{{}} }
+
 // patient is what is looked at.
 type patient struct {
 	conf  *config

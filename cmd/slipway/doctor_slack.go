@@ -54,8 +54,8 @@ func slackDocs() map[string]codeDoc {
 	return map[string]codeDoc{
 		"slack.unreachable":       {"Slack does not answer: cards there are not right, and nobody is heard there. Runs go on, and the console works.", "Look whether this machine can reach slack.com, and status.slack.com.", minutes, quick},
 		"slack.token_bad":         {"Slack does not accept the bot's token, or it is of another workspace or app than the configured ones.", "Install the app into the workspace again, put its Bot User OAuth Token into token_file, and restart the bot.", minutes, quick},
-		"slack.scope_missing":     {"The bot's token may not do what is used on Slack.", "Give the app the manifest that slipway manifest slack prints, install it again, and restart the bot.", hourly, quick},
-		"slack.scope_needless":    {"The bot's token may do what is never used; whoever gets it could do it too.", "Give the app the manifest that slipway manifest slack prints, and install it again.", 24 * time.Hour, quick},
+		"slack.scope_missing":     {"The bot's token may not do what is used on Slack.", "Give the app the manifest that slipway manifest slack prints (App Manifest on its pages), install it again, and restart the bot.", hourly, quick},
+		"slack.scope_needless":    {"The bot's token may do what is never used; whoever gets it could do it too.", "Give the app the manifest that slipway manifest slack prints (App Manifest on its pages), and install it again.", 24 * time.Hour, quick},
 		"slack.channel_missing":   {"A configured channel is not there, was archived, or the bot is not in it: no card and no gate message is shown in it, and nothing that is said in it is heard.", "Write /invite @slipway there, or correct its id in slipway.yaml and restart the bot.", 10 * time.Minute, patient},
 		"slack.channel_shared":    {"People of another workspace read a configured channel. They never count, but they see the cards.", "Show releases in a channel of the workspace alone, if they should not.", hourly, patient},
 		"slack.hooks_unreachable": {"A signed probe of the address to which Slack delivers did not come back: neither does what Slack sends.", "Look whether the bot runs, and whether the proxy leads webhooks: url to webhooks: listen.", minutes, quick},
@@ -90,9 +90,9 @@ func aboutSlack(look func(context.Context, *patient, *slack.Client, slack.Self) 
 		if c == nil {
 			return nil
 		}
-		me, err := c.Me(ctx)
+		me, err := c.Look(ctx)
 		if err != nil {
-			return nil
+			return unlooked()
 		}
 		return look(ctx, p, c, me)
 	}
@@ -103,7 +103,7 @@ func unreachableSlack(ctx context.Context, p *patient) []symptom {
 	if c == nil {
 		return nil
 	}
-	if _, err := c.Me(ctx); err != nil && !errs.Is(err, errs.Denied) {
+	if _, err := c.Look(ctx); err != nil && !errs.Is(err, errs.Denied) {
 		hint := errs.HintOf(err)
 		if hint == slack.Later { // whoever reads this wants to mend it
 			hint = ""
@@ -118,8 +118,11 @@ func badSlackToken(ctx context.Context, p *patient) []symptom {
 	if c == nil {
 		return nil
 	}
-	if _, err := c.Me(ctx); errs.Is(err, errs.Denied) {
+	switch _, err := c.Look(ctx); {
+	case errs.Is(err, errs.Denied):
 		return []symptom{{errs.Cause(err), errs.HintOf(err)}}
+	case err != nil:
+		return unlooked()
 	}
 	return nil
 }
@@ -127,7 +130,7 @@ func badSlackToken(ctx context.Context, p *patient) []symptom {
 func missingSlackScopes(ctx context.Context, p *patient) []symptom {
 	return aboutSlack(func(_ context.Context, p *patient, _ *slack.Client, me slack.Self) (out []symptom) {
 		if len(me.Scopes) == 0 {
-			return nil // Slack does not say: a proxy may take the header away
+			return unlooked() // Slack does not say: a proxy may take the header away
 		}
 		for _, s := range setup.Missing(me.Scopes, p.conf.slackGroups()) {
 			out = append(out, symptom{fmt.Sprintf("the bot's token does not have the scope %s, which is there %s", s.Name, s.Why), ""})
@@ -138,6 +141,9 @@ func missingSlackScopes(ctx context.Context, p *patient) []symptom {
 
 func needlessSlackScopes(ctx context.Context, p *patient) []symptom {
 	return aboutSlack(func(_ context.Context, _ *patient, _ *slack.Client, me slack.Self) []symptom {
+		if len(me.Scopes) == 0 {
+			return unlooked()
+		}
 		if more := setup.Needless(me.Scopes); len(more) > 0 {
 			return []symptom{{"the bot's token has scopes that are never used: " + slack.Clean(strings.Join(more, ", "), 300), ""}}
 		}
@@ -163,7 +169,7 @@ func missingSlackChannels(ctx context.Context, p *patient) []symptom {
 		case errs.Is(err, errs.NotFound) || errs.Is(err, errs.Gone):
 			return []symptom{{about + " is not there, or is private and the bot is not in it", ""}}
 		case err != nil:
-			return nil // told by those before it
+			return unlooked()
 		case c.Archived:
 			return []symptom{{about + " is archived", "open it again, or write another one into slipway.yaml and restart the bot"}}
 		case !c.Member:
@@ -175,10 +181,13 @@ func missingSlackChannels(ctx context.Context, p *patient) []symptom {
 
 func sharedSlackChannels(ctx context.Context, p *patient) []symptom {
 	return aboutSlackChannels(func(about string, c setup.Channel, err error) []symptom {
-		if err != nil || !c.Shared {
-			return nil
+		switch {
+		case err != nil:
+			return unlooked()
+		case c.Shared:
+			return []symptom{{about + " is shared with other workspaces", ""}}
 		}
-		return []symptom{{about + " is shared with other workspaces", ""}}
+		return nil
 	})(ctx, p)
 }
 
@@ -198,15 +207,18 @@ func unreachableSlackHooks(ctx context.Context, p *patient) []symptom {
 }
 
 func badSlackSocket(ctx context.Context, p *patient) []symptom {
-	if p.bot != nil && p.bot.slack != nil && p.bot.slack.socket.up() {
-		return nil // each connection that is asked for is one of few
+	if p.bot != nil {
+		return nil // Slack gives out few addresses a minute, and the bot needs them: slack.socket_down tells of its own tries
 	}
 	return aboutSlack(func(ctx context.Context, p *patient, c *slack.Client, _ slack.Self) []symptom {
 		if p.conf.Slack.AppToken == "" {
 			return nil
 		}
-		if err := setup.New(c).Socket(ctx); errs.Is(err, errs.Denied) {
+		switch _, err := c.Connection(ctx); {
+		case errs.Is(err, errs.Denied):
 			return []symptom{{errs.Cause(err), errs.HintOf(err)}}
+		case err != nil:
+			return unlooked()
 		}
 		return nil
 	})(ctx, p)
@@ -216,7 +228,7 @@ func offSlackClock(ctx context.Context, p *patient) []symptom {
 	return aboutSlack(func(ctx context.Context, _ *patient, c *slack.Client, _ slack.Self) []symptom {
 		ahead, err := setup.New(c).Clock(ctx)
 		if err != nil {
-			return nil
+			return unlooked()
 		}
 		return slackClock(ahead)
 	})(ctx, p)

@@ -124,7 +124,9 @@ func TestDoctorOfSlack(t *testing.T) {
 		t.Run(c.code+"/"+c.name, func(t *testing.T) {
 			list := slackAilments()
 			a := list[slices.IndexFunc(list, func(a ailment) bool { return a.code == c.code })]
-			look := func() []symptom { return a.look(t.Context(), &patient{conf: w.conf}) } // one that has asked nothing yet
+			look := func() []symptom { // by one that has asked nothing yet
+				return slices.DeleteFunc(a.look(t.Context(), &patient{conf: w.conf}), func(s symptom) bool { return s.what == "" })
+			}
 			if got := look(); len(got) != 0 {
 				t.Fatalf("before: %+v", got)
 			}
@@ -170,6 +172,11 @@ func TestDoctorOfSlack(t *testing.T) {
 	never.began = now
 	if got := never.down(now); len(got) != 0 {
 		t.Errorf("slack.socket_down at the start: %+v", got)
+	}
+	w.lab.SetApp(func(a *fake.App) { a.Socket = false })
+	asked := w.lab.Asked("apps.connections.open")
+	if got := badSlackSocket(t.Context(), &patient{conf: w.conf, bot: &bot{conf: w.conf, slack: &slackSide{socket: never}}}); len(got) != 0 || w.lab.Asked("apps.connections.open") != asked {
+		t.Errorf("a running bot is kept from connecting: %+v", got)
 	}
 	codes := slackDocs()
 	for _, a := range append(slackAilments(), liveSlackAilments()...) {

@@ -179,7 +179,7 @@ func (b *bot) posters() map[string]engine.Poster {
 		all[notes.Source] = notesPoster{b.forge.chat.poster}
 	}
 	if b.slack != nil {
-		all[slackSource] = slackPoster{b.slack.chat.poster, b.log}
+		all[slackSource] = picturePoster{slackPoster{b.slack.chat.poster, b.log}, b.drawn}
 	}
 	return all
 }
@@ -207,7 +207,8 @@ func engineRef(r notes.Ref) engine.Ref {
 	return engine.Ref{Place: engine.Place{Source: notes.Source, ID: r.Place}, Message: r.Message, Thread: r.Thread}
 }
 
-func (p notesPoster) Find(ctx context.Context, key string, to engine.Ref) (engine.Ref, bool, error) {
+// Find looks through all discussions: GitLab lists them whole, the oldest first.
+func (p notesPoster) Find(ctx context.Context, key string, to engine.Ref, _ time.Time) (engine.Ref, bool, error) {
 	ref, found, err := p.poster.Find(ctx, key, notesRef(to))
 	return engineRef(ref), found, err
 }
@@ -284,7 +285,7 @@ func seen(body []byte) ([]engine.Fact, error) {
 	if err := json.Unmarshal(body, &ref); err != nil || ref.Message == "" {
 		return nil, errs.E("gitlab.decode", errs.Invalid, errors.New("it names no comment"))
 	}
-	return []engine.Fact{engine.Touched{Place: engine.Place{Source: notes.Source, ID: ref.Place}, Message: ref.Message}}, nil
+	return []engine.Fact{engine.Touched{Place: engine.Place{Source: notes.Source, ID: ref.Place}, Message: ref.Message, Found: true}}, nil
 }
 
 // notesPast tells again what people wrote on GitLab.

@@ -28,9 +28,11 @@ type health struct {
 	metrics  *metrics
 
 	mu      sync.Mutex
-	serving bool      // people can be heard
-	fresh   time.Time // when everything was looked at last because somebody asked
-	looking sync.Mutex
+	serving bool // people can be heard
+
+	looking sync.Mutex // one look at everything at a time; over the next two
+	began   time.Time  // when the last one began that somebody asked for
+	fresh   time.Time  // when it ended
 }
 
 func newHealth(b *bot) (*health, error) {
@@ -82,21 +84,19 @@ func (h *health) serves(yes bool) {
 	h.serving = yes
 }
 
-// report is what is known; with anew, everything is looked at first, but not more often than
-// freshMost.
+// report is what is known. With anew, everything is looked at first: nobody who has just mended something
+// is told how it was before. Whoever asks too soon after the last look waits until [freshMost] is over, and
+// who asked before a look began shares it.
 func (h *health) report(ctx context.Context, anew bool) finding.Report {
 	if anew {
+		asked := time.Now()
 		h.looking.Lock()
 		defer h.looking.Unlock()
-		h.mu.Lock()
-		again := time.Since(h.fresh) >= freshMost
-		h.mu.Unlock()
-		if again {
+		if !h.began.After(asked) && passed(ctx, systemClock{}, time.Until(h.fresh.Add(freshMost))) {
+			h.began = time.Now()
 			h.registry.All()
 			lookAll(context.WithoutCancel(ctx), h.registry, time.Now) // who asked may go away: that is no check that was too late
-			h.mu.Lock()
 			h.fresh = time.Now()
-			h.mu.Unlock()
 		}
 	}
 	return h.registry.Report()

@@ -65,7 +65,7 @@ func TestMachinesAreToldHowItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Everything is looked at when somebody asks, and then not again at once.
+	// Everything is looked at when somebody asks, by two who ask at once together, and a little later again.
 	first := h.report(t.Context(), true)
 	if len(first.Waiting) > 0 || !first.Has("smtp.unreachable") {
 		t.Errorf("after a look at everything: %+v", first)
@@ -73,8 +73,18 @@ func TestMachinesAreToldHowItIs(t *testing.T) {
 	if err := h.registry.Found("run.stuck", []finding.Symptom{{What: "x"}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if again := h.report(t.Context(), true); !again.Has("run.stuck") {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if again := h.report(gone, true); !again.Has("run.stuck") {
 		t.Error("everything was looked at again at once")
+	}
+	h.began = time.Now().Add(time.Hour) // after whoever asks now
+	if again := h.report(t.Context(), true); !again.Has("run.stuck") {
+		t.Error("a look that began after somebody asked was not enough")
+	}
+	h.began, h.fresh = time.Now(), time.Now().Add(300*time.Millisecond-freshMost)
+	if again := h.report(t.Context(), true); again.Has("run.stuck") {
+		t.Error("who asks a little later is told how it was before")
 	}
 	if h.disk.last() <= 0 {
 		t.Error("the disk was not measured")

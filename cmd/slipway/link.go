@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"strings"
 
 	"slipway/bot/engine"
+	"slipway/bot/errs"
 	"slipway/bot/people"
 	"slipway/integrations/slack"
 )
@@ -40,9 +42,22 @@ func (b *bot) standings() map[string]engine.Standing {
 	return map[string]engine.Standing{slackSource: slackStanding{b.slack.client}}
 }
 
-// slackStanding says it of Slack's accounts.
+// slackStanding says it of Slack's accounts, with the names that they have now: events tell of no names.
 type slackStanding struct{ client *slack.Client }
 
-func (s slackStanding) Standing(ctx context.Context, a people.Account) (bool, string, error) {
-	return s.client.Standing(ctx, a.ID)
+func (s slackStanding) Standing(ctx context.Context, a people.Account) (engine.Stands, error) {
+	ok, why, err := s.client.Standing(ctx, a.ID)
+	out := engine.Stands{Counts: ok, Why: why}
+	team, user, bad := slack.ParseAccount(a.ID)
+	if err != nil || bad != nil || team != s.client.Team() {
+		return out, err
+	}
+	u, err := s.client.Known(ctx, user) // as it was read just now
+	if errs.Is(err, errs.NotFound) {
+		return out, nil
+	}
+	if out.Shown = u.Name; u.Handle != "" && u.Handle != u.Name {
+		out.Shown = strings.TrimPrefix(u.Name+", @"+u.Handle, ", ")
+	}
+	return out, err
 }

@@ -99,12 +99,5 @@ func (r rawConfig) slackGroups() bool {
 			}
 		}
 	}
-	for _, roles := range r.Roles {
-		for _, role := range roles {
-			if role.SlackGroup != "" {
-				return true
-			}
-		}
-	}
 	return false
 }

@@ -62,7 +62,7 @@ func (b *bot) openSlackDoors() (err error) {
 	if s == nil {
 		return nil
 	}
-	s.intake = hook.NewIntake(hook.IntakeOptions{Inbox: slackInbox{b.engine, &s.last}, Known: b.slackKnown, Forms: slackForms{b}, Opener: slackOpener{s.client}, Log: b.log})
+	s.intake = hook.NewIntake(hook.IntakeOptions{Inbox: slackInbox{b.engine, s}, Known: b.slackKnown, Forms: slackForms{b}, Opener: slackOpener{s.client}, Log: b.log})
 	if len(b.conf.Slack.Signing) > 0 {
 		if s.hooks, err = hook.New(hook.Options{Intake: s.intake, Signing: b.conf.Slack.Signing, Now: time.Now, Log: b.log, BodyTime: b.conf.Webhooks.BodyTime}); err != nil {
 			return err
@@ -74,12 +74,13 @@ func (b *bot) openSlackDoors() (err error) {
 // slackInbox is the engine as the doors of Slack see it.
 type slackInbox struct {
 	engine *engine.Engine
-	last   *atomic.Int64
+	slack  *slackSide
 }
 
 func (i slackInbox) Deliver(ctx context.Context, d hook.Delivery) error {
 	if d.Headers[hook.HeaderKind] == string(hook.Events) {
-		i.last.Store(time.Now().Unix())
+		i.slack.last.Store(time.Now().Unix())
+		i.slack.chat.told()
 	}
 	return i.engine.Deliver(ctx, slackDelivery(d))
 }

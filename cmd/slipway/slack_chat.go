@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,27 +27,30 @@ type slackChat struct {
 	poster *chat.Poster
 	past   *chat.Past
 
-	reading sync.Mutex           // one reading at a time
-	since   map[string]time.Time // by place: messages were read up to then
-	recall  []string             // places whose open gate messages are to be found after the start
+	times    hearTimes
+	reading  sync.Mutex           // one reading at a time; over the next five
+	channels []string             // places that are configured
+	since    map[string]time.Time // by place: messages were read up to then
+	marks    string               // file of since
+	tried    map[string]time.Time // by place of a direct message: when it was to be read last
+	asked    map[string]time.Time // by account: when its direct message was asked for last, or may be again
 
 	mu    sync.Mutex
 	file  string
 	rooms map[string]string // account → place of the direct message with it
-	late  map[string]int    // by place: messages since the start that were found by reading when nothing had been told since
+	own   map[string]bool   // channels of which Slack was asked whether they are direct messages with the bot
+	late  map[string]int    // by place: messages that were found by reading since Slack told of something last
 }
 
 // openSlackChat makes the chat port of the workspace.
 func (b *bot) openSlackChat() error {
-	c := &slackChat{since: map[string]time.Time{}, rooms: map[string]string{}, late: map[string]int{}, file: filepath.Join(b.conf.State, "slack-direct.json")}
-	c.poster = chat.NewPoster(chat.Options{Client: b.slack.client, Accounts: b.slackAccounts})
+	c := newSlackChat(b.conf.State)
+	c.poster = chat.NewPoster(chat.Options{Client: b.slack.client, Accounts: b.slackAccounts, Known: func(user string) bool { return b.slackPerson(user) != "" }})
 	ids, _ := b.conf.slackChannels()
 	for _, id := range ids {
-		place := b.conf.slackPlace(id).ID
-		c.since[place] = time.Now()
-		c.recall = append(c.recall, place)
+		c.channels = append(c.channels, b.conf.slackPlace(id).ID)
 	}
-	places := slices.Clone(c.recall)
+	places := slices.Clone(c.channels)
 	c.past = chat.NewPast(chat.PastOptions{Client: b.slack.client, Places: func() []string { return places }, Heard: b.slackHeard})
 	raw, err := os.ReadFile(c.file)
 	var rooms map[string]string
@@ -59,8 +61,15 @@ func (b *bot) openSlackChat() error {
 			}
 		}
 	}
+	c.readMarks(b.slack.began)
 	b.slack.chat = c
 	return nil
+}
+
+// newSlackChat is a chat of which nothing is known, with its files in the folder of the state.
+func newSlackChat(state string) *slackChat {
+	return &slackChat{times: usualTimes(), since: map[string]time.Time{}, marks: filepath.Join(state, "slack-read.json"), tried: map[string]time.Time{}, asked: map[string]time.Time{},
+		file: filepath.Join(state, "slack-direct.json"), rooms: map[string]string{}, own: map[string]bool{}, late: map[string]int{}}
 }
 
 // fits reports whether an account and a place are of a team, and the place is a direct message.
@@ -77,16 +86,40 @@ func (b *bot) slackHeard(text string) bool {
 	return strings.Contains(low, "slipway") || strings.Contains(low, "<@"+strings.ToLower(me))
 }
 
-// alone reports whether a channel is a direct message with somebody whom the bot knows.
+// aloneTime bounds asking whether a channel is a direct message: what else was told waits meanwhile.
+const aloneTime = 3 * time.Second
+
+// maxOwn bounds what is remembered of direct messages that are nobody's yet.
+const maxOwn = 10_000
+
+// alone reports whether a channel is a direct message with the bot, be it with somebody whom the bot knows
+// or not. Of one that is not known Slack is asked, and if it cannot say now, it is none.
 func (c *slackChat) alone(channel string) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for _, place := range c.rooms {
 		if strings.HasSuffix(place, "/"+channel) {
+			c.mu.Unlock()
 			return true
 		}
 	}
-	return false
+	own, asked := c.own[channel]
+	c.mu.Unlock()
+	if asked {
+		return own
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), aloneTime)
+	defer cancel()
+	own, err := c.poster.Alone(ctx, channel)
+	if err != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.own) >= maxOwn {
+		clear(c.own)
+	}
+	c.own[channel] = own
+	return own
 }
 
 // room is the direct message with an account, "" while it is not known.
@@ -118,6 +151,22 @@ func (c *slackChat) found(place string) {
 	c.late[place]++
 }
 
+// told forgets them: Slack tells of what is written.
+func (c *slackChat) told() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.late)
+}
+
+// lateAfter is how old a message is of which nothing was told: what is younger may still be on its way.
+const lateAfter = 30 * time.Second
+
+// untold reports whether Slack should have told of a message that was written at a time, and has told of
+// nothing since.
+func (s *slackSide) untold(at, now time.Time) bool {
+	return at.After(s.began) && now.Sub(at) > lateAfter && s.last.Load() < at.Unix()
+}
+
 // directPlaces are the direct rooms of a person: the one on the console, and a direct message on Slack for
 // each account there.
 func (b *bot) directPlaces(p people.PersonID) []engine.Place {
@@ -133,34 +182,13 @@ func (b *bot) directPlaces(p people.PersonID) []engine.Place {
 	return all
 }
 
-// openRooms opens the direct messages with people that are not open yet.
-func (b *bot) openRooms(ctx context.Context) (failed error) {
-	c := b.slack.chat
-	for _, p := range b.engine.World().Directory.Persons() {
-		for _, account := range b.slackAccounts(string(p.ID)) {
-			if c.room(account) != "" {
-				continue
-			}
-			place, err := c.poster.Direct(ctx, account)
-			if err == nil && c.fits(b.conf.Slack.Team, account, place) {
-				err = c.met(account, place)
-			}
-			if err != nil && !errs.Is(err, errs.Gone) {
-				failed = errors.Join(failed, err)
-			}
-			if ctx.Err() != nil {
-				return failed
-			}
-		}
-	}
-	return failed
-}
-
 // slackPoster is the engine's port to messages on Slack.
 type slackPoster struct {
 	poster *chat.Poster
 	log    *slog.Logger
 }
+
+var _ engine.Aloner = slackPoster{}
 
 func slackRef(r engine.Ref) chat.Ref {
 	out := chat.Ref{Place: r.Place.ID, Message: r.Message, Thread: r.Thread}
@@ -175,15 +203,28 @@ func fromSlack(r chat.Ref, thread string) engine.Ref {
 	return engine.Ref{Place: engine.Place{Source: slackSource, ID: r.Place}, Message: r.Message, Thread: thread}
 }
 
-func (p slackPoster) Find(ctx context.Context, key string, to engine.Ref) (engine.Ref, bool, error) {
-	ref, found, err := p.poster.Find(ctx, key, slackRef(to))
+func (p slackPoster) Find(ctx context.Context, key string, to engine.Ref, since time.Time) (engine.Ref, bool, error) {
+	ref, found, err := p.poster.Find(ctx, key, slackRef(to), since)
 	return fromSlack(ref, to.Thread), found, err
 }
 
 func (p slackPoster) Post(ctx context.Context, key string, to engine.Ref, c card.Card) (engine.Ref, error) {
-	c = withFile(ctx, p.poster, key, to, c, p.log)
+	c, err := withFile(ctx, p.poster, key, to, c, p.log)
+	if err != nil {
+		return engine.Ref{}, err
+	}
 	ref, err := p.poster.Post(ctx, key, slackRef(to), withForms(c))
 	return fromSlack(ref, to.Thread), err
+}
+
+// Alone opens the direct message with an account. That of a person is noted when those that are not open
+// yet are looked for next; that of somebody who is not known is not kept.
+func (p slackPoster) Alone(ctx context.Context, a people.Account) (engine.Place, error) {
+	place, err := p.poster.Direct(ctx, a.ID)
+	if err != nil {
+		return engine.Place{}, err
+	}
+	return engine.Place{Source: slackSource, ID: place}, nil
 }
 
 func (p slackPoster) Edit(ctx context.Context, ref engine.Ref, c card.Card) error {
@@ -232,90 +273,5 @@ func slackSeen(body []byte) ([]engine.Fact, error) {
 	if err := json.Unmarshal(body, &ref); err != nil || !slack.IsMessage(ref.Message) {
 		return nil, errs.E("slack.decode", errs.Invalid, errors.New("it names no message"))
 	}
-	return []engine.Fact{engine.Touched{Place: engine.Place{Source: slackSource, ID: ref.Place}, Message: ref.Message}}, nil
-}
-
-// recallMost is how old a gate message may be that is found after a start.
-const recallMost = 30 * 24 * time.Hour
-
-// fewRooms is how many direct messages are read now and then; more are read after an absence alone, since
-// Slack allows only so many readings a minute.
-const fewRooms = 20
-
-// listenSlack reads now and then what was written and which reactions were given on Slack, of which
-// nothing may have been told.
-func (b *bot) listenSlack(ctx context.Context, clock engine.Clock) error {
-	if b.slack == nil {
-		return nil
-	}
-	for wait := min(chatFirst, b.conf.Slack.Every); ; wait = b.conf.Slack.Every {
-		wake, stop := clock.Wake(clock.Now().Add(wait))
-		select {
-		case <-ctx.Done():
-			stop()
-			return nil
-		case <-b.slack.nudge:
-		case <-wake:
-		}
-		stop()
-		limited, cancel := context.WithTimeout(ctx, max(chatEvery, b.conf.Slack.Every))
-		err := errors.Join(b.openRooms(limited), b.hearSlack(limited, clock.Now()))
-		cancel()
-		if err != nil && ctx.Err() == nil {
-			b.log.Info("the messages on Slack cannot be read now", "error", errs.Text(err))
-		}
-	}
-}
-
-// hearSlack reads them once.
-func (b *bot) hearSlack(ctx context.Context, now time.Time) error {
-	c := b.slack.chat
-	c.reading.Lock()
-	defer c.reading.Unlock()
-	c.mu.Lock()
-	if rooms := slices.Sorted(maps.Values(c.rooms)); len(rooms) <= fewRooms {
-		for _, place := range rooms {
-			if _, ok := c.since[place]; !ok {
-				c.since[place] = now
-			}
-		}
-	}
-	c.mu.Unlock()
-	var failed error // what cannot be read keeps nobody from reading the rest
-	c.recall = slices.DeleteFunc(c.recall, func(place string) bool {
-		err := c.poster.Recall(ctx, place, now.Add(-recallMost))
-		if errs.Is(err, errs.Gone) {
-			err = nil
-		}
-		failed = errors.Join(failed, err)
-		return err == nil
-	})
-	changed, err := c.poster.Changed(ctx)
-	failed = errors.Join(failed, err)
-	for _, change := range changed {
-		body, err := json.Marshal(change.Ref)
-		if err != nil {
-			continue
-		}
-		d := engine.Delivery{Source: slackSource, ID: "reactions-" + change.Message + "-" + newID(), Place: change.Place, Body: body, Headers: map[string]string{hook.HeaderKind: slackRead}}
-		if err := b.engine.Deliver(ctx, d); err != nil {
-			failed = errors.Join(failed, err)
-			continue
-		}
-		c.poster.Told(change)
-	}
-	for _, place := range slices.Sorted(maps.Keys(c.since)) {
-		err := c.past.SinceIn(ctx, place, c.since[place].Add(-chatMargin), func(w chat.Written) error {
-			if w.At.After(b.slack.began) && b.slack.last.Load() < w.At.Unix() {
-				c.found(w.Place) // nothing came since it was written
-			}
-			_, err := b.engine.DeliverLate(ctx, readSlack(w))
-			return err
-		})
-		if err == nil {
-			c.since[place] = now
-		}
-		failed = errors.Join(failed, err)
-	}
-	return failed
+	return []engine.Fact{engine.Touched{Place: engine.Place{Source: slackSource, ID: ref.Place}, Message: ref.Message, Found: true}}, nil
 }

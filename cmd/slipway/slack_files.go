@@ -16,25 +16,28 @@ const fileLines = 12
 
 // withFile puts an answer that is too long for one message, such as the log of a step, as a file into the
 // thread, and gives the card that says so. Where that cannot be done now the card stays as it is, and goes
-// on in further messages. A file that is there is not put there again.
-func withFile(ctx context.Context, p *chat.Poster, key string, to engine.Ref, c card.Card, log *slog.Logger) card.Card {
+// on in further messages, as does one that stands there in part already. A file that is there is not put
+// there again. The error is [errs.Doubtful] when nobody can tell whether it is there.
+func withFile(ctx context.Context, p *chat.Poster, key string, to engine.Ref, c card.Card, log *slog.Logger) (card.Card, error) {
 	text, long := longAnswer(c)
 	ref := slackRef(to)
-	if !long || ref.Thread == "" {
-		return c
+	if !long || ref.Thread == "" || p.Begun(key, ref, withForms(c)) {
+		return c, nil
 	}
-	f := chat.File{Name: "answer-" + key[max(0, len(key)-12):] + ".txt", Title: c.Title, Content: []byte(text + "\n")}
-	there, err := p.HasFile(ctx, ref, f.Name)
-	if err == nil && !there {
-		err = p.PostFile(ctx, ref, f)
+	name := "answer-" + key[max(0, len(key)-12):] + ".txt"
+	err := p.PutFile(ctx, key, ref, name, func(context.Context) (chat.File, error) {
+		return chat.File{Title: c.Title, Content: []byte(text + "\n")}, nil
+	})
+	if errs.Is(err, errs.Doubtful) {
+		return c, err
 	}
 	if err != nil {
 		log.Info("an answer on Slack is given without a file", "error", errs.Text(err))
-		return c
+		return c, nil
 	}
 	lines := strings.SplitN(c.Blocks[0].Text, "\n", fileLines+1)
-	c.Blocks = []card.Block{{Text: strings.Join(lines[:min(len(lines), fileLines)], "\n")}, {Text: "… The whole answer is in the file " + f.Name + " in this thread."}}
-	return c
+	c.Blocks = []card.Block{{Text: strings.Join(lines[:min(len(lines), fileLines)], "\n")}, {Text: "… The whole answer is in the file " + name + " in this thread."}}
+	return c, nil
 }
 
 // longAnswer is the whole text of a card that is nothing but an answer of several parts.

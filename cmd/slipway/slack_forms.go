@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -24,20 +25,17 @@ const formButton = hook.ActionForm
 // gate, which needs a reason.
 func withForms(c card.Card) card.Card {
 	var more []card.Button
-	add := func(text, run, step, action string) {
-		more = append(more, card.Button{ID: formButton + action + "/" + step, Text: text, Command: strings.Join([]string{run, step, action}, " ")})
+	add := func(f *card.Form) {
+		if f != nil {
+			more = append(more, card.Button{ID: formButton + f.Action + "/" + f.Step, Text: f.Text, Command: formRef(*f)})
+		}
 	}
 	for _, b := range c.Blocks {
 		for _, a := range b.Awaited {
-			if f := a.Form; f != nil {
-				add(f.Text, f.Run, f.Step, f.Action)
-			}
+			add(a.Form)
 		}
 		for _, x := range b.Buttons {
-			// approve RUN GATE --manifest DIGEST, of [card.GateMessage.Card]
-			if words := strings.Fields(x.Command); strings.HasPrefix(x.ID, "approve/") && len(words) == 5 {
-				add("Reject…", words[1], words[2], "reject")
-			}
+			add(x.Form)
 		}
 	}
 	if len(more) > 0 {
@@ -46,36 +44,79 @@ func withForms(c card.Card) card.Card {
 	return c
 }
 
+// formRef is the value of the button that opens a form: RUN STEP ACTION and, of a gate, MANIFEST. A step is
+// named after what it is for, which may have spaces: those within a part are escaped as in an address.
+func formRef(f card.Form) string {
+	parts := []string{f.Run, f.Step, f.Action}
+	if f.Manifest != "" {
+		parts = append(parts, f.Manifest)
+	}
+	for i, part := range parts {
+		parts[i] = strings.NewReplacer("%", "%25", " ", "%20").Replace(part)
+	}
+	return strings.Join(parts, " ")
+}
+
+// readFormRef reads what [formRef] wrote.
+func readFormRef(ref string) (f card.Form, ok bool) {
+	parts := strings.Split(ref, " ")
+	if len(parts) != 3 && len(parts) != 4 {
+		return f, false
+	}
+	for i, part := range parts {
+		var err error
+		if parts[i], err = url.PathUnescape(part); err != nil {
+			return f, false
+		}
+	}
+	f = card.Form{Run: parts[0], Step: parts[1], Action: parts[2]}
+	if len(parts) == 4 {
+		f.Manifest = parts[3]
+	}
+	return f, true
+}
+
 // slackForms finds the form that a press asks for: the fields of what can be said to a step, as the pages
 // of the console have them.
 type slackForms struct{ b *bot }
 
-// Form finds it. The press names the run, the step and the action.
+// Form finds it. The press names the run, the step and the action; of a gate also the manifest that the
+// message shows, and there is no form for another one.
 func (f slackForms) Form(ctx context.Context, p hook.Press) (hook.Form, error) {
 	const op = "slack.form"
 	person, ok := f.b.engine.World().Directory.ByAccount(people.Account{Source: slackSource, ID: p.Account})
 	if !ok || person.ID == "" || person.Gone {
-		return hook.Form{}, errs.E(op, errs.Denied, errors.New("nobody is known whose account this is")).Hint("say link slack on the console, and then the code to me in a direct message")
+		return hook.Form{}, errs.E(op, errs.Denied, errors.New("nobody is known whose account this is")).Hint("say link slack on the console, and then link and the code to me in a direct message")
 	}
-	parts := strings.Split(p.Ref, " ")
-	if len(parts) != 3 {
+	asked, ok := readFormRef(p.Ref)
+	if !ok {
 		return hook.Form{}, errs.E(op, errs.Invalid, errors.New("the button is of an older message")).Hint("type the line that the card shows")
 	}
-	r, err := f.b.web.view.Run(ctx, person.ID, parts[0])
+	r, err := f.b.web.view.Run(ctx, person.ID, asked.Run)
 	if err != nil {
 		return hook.Form{}, err
 	}
+	return formOf(r, asked)
+}
+
+// formOf is the form as the run has it now.
+func formOf(r view.Run, asked card.Form) (hook.Form, error) {
+	const op = "slack.form"
 	for _, a := range r.Awaited {
-		if a.Step != parts[1] {
+		if a.Step != asked.Step {
 			continue
 		}
+		if a.Manifest != asked.Manifest {
+			return hook.Form{}, errs.E(op, errs.Conflict, fmt.Errorf("%s shows something else by now than this message", a.Step)).
+				Hint("look at the newest message of the gate, and answer there")
+		}
 		for _, one := range a.Actions {
-			if one.ID == parts[2] {
+			if one.ID == asked.Action {
 				return hook.Form{Title: one.Text, Text: formText(r, a), Action: one}, nil
 			}
 		}
 	}
-	return hook.Form{}, errs.E(op, errs.Conflict, fmt.Errorf("%s does not wait for that any more", parts[1])).Hint("look at the card")
+	return hook.Form{}, errs.E(op, errs.Conflict, fmt.Errorf("%s does not wait for that any more", asked.Step)).Hint("look at the card")
 }
 
 // formText says what the form is for.

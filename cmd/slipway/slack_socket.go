@@ -2,15 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	slackgo "github.com/slack-go/slack"
-
 	"slipway/bot/card"
-	"slipway/bot/errs"
-	"slipway/integrations/slack"
 	"slipway/integrations/slack/socket"
 )
 
@@ -31,30 +26,15 @@ func (b *bot) openSlackSocket() error {
 
 // slackConnection asks for the address of one connection.
 func (b *bot) slackConnection(ctx context.Context) (string, error) {
-	_, address, err := b.slack.client.API().StartSocketModeContext(ctx)
-	var said slackgo.SlackErrorResponse
-	if errors.As(err, &said) && slackNeverOpens(said.Err) {
-		return "", errs.E("slack.socket", errs.Denied, fmt.Errorf("no connection of Socket Mode is opened by Slack (%s)", slack.Clean(said.Err, 80))).
-			Hint("turn Socket Mode on for the app, and put an app-level token of it with the scope connections:write into app_token_file")
-	}
+	address, err := b.slack.client.Connection(ctx)
 	if err == nil { // what was said while there was no connection is read when there is one
 		time.AfterFunc(socketSettles, b.slack.readSoon)
 	}
-	return address, slack.Err("slack.socket", err, false)
+	return address, err
 }
 
 // socketSettles is how long after its address was given a connection is there.
 const socketSettles = 2 * time.Second
-
-// slackNeverOpens reports whether an error of apps.connections.open stays until a person has done something
-// (docs.slack.dev, "apps.connections.open").
-func slackNeverOpens(name string) bool {
-	switch name {
-	case "internal_error", "fatal_error", "service_unavailable", "request_timeout", "ratelimited", "too_many_websockets":
-		return false
-	}
-	return true
-}
 
 // serveSlackSocket keeps the connection until ctx ends.
 func (b *bot) serveSlackSocket(ctx context.Context) error {
@@ -63,9 +43,6 @@ func (b *bot) serveSlackSocket(ctx context.Context) error {
 	}
 	return b.slack.socket.socket.Run(ctx)
 }
-
-// up reports whether a connection is open now.
-func (s *slackSocket) up() bool { return s != nil && s.socket.Standing().Open }
 
 // socketMost is how long there may be no connection before somebody is told.
 const socketMost = 2 * time.Minute
