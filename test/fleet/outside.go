@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"slipway/bot/action"
 	"slipway/bot/card"
@@ -162,7 +163,7 @@ func (o *outside) bounds() ([]action.Bound, error) {
 // poster is the engine's port to the room.
 type poster struct{ p console.Poster }
 
-func (p poster) Find(ctx context.Context, key string, to engine.Ref) (engine.Ref, bool, error) {
+func (p poster) Find(ctx context.Context, key string, to engine.Ref, _ time.Time) (engine.Ref, bool, error) {
 	ref, found, err := p.p.Find(ctx, key, console.Place{Channel: to.Place.ID, Thread: to.Thread})
 	return refOf(ref, to), found, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -62,12 +63,27 @@ func prepared(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
+// readSources looks at the folders that the programs are built of, so that Go's cache of test results
+// knows of them: it sees what a test opens, and not what was built before.
+func readSources() error {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != root && strings.HasPrefix(d.Name(), ".") {
+			return filepath.SkipDir
+		}
+		return err
+	})
+}
+
 // theSlip is what [prepared] made.
 func theSlip(t testing.TB) *slip {
 	t.Helper()
 	dir, work, _ := strings.Cut(os.Getenv("SLIPWAY_STORIES"), ":")
 	raw, err := os.ReadFile(filepath.Join(dir, "fingerprint"))
-	if err != nil {
+	if err = errors.Join(err, readSources()); err != nil {
 		t.Fatal(err)
 	}
 	return &slip{dir: dir, work: work, fingerprint: string(raw)}

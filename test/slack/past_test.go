@@ -46,6 +46,64 @@ func TestAfterDowntime(t *testing.T) {
 	t.Logf("%s\n\n%s", notice, w.page())
 }
 
+// TestAfterDowntimeOverSocketMode: nobody keeps what would have gone over a connection that is not there.
+// Reactions, and a command in the thread of the card, are read when the bot is back, done once however
+// often it starts, and said aloud.
+func TestAfterDowntimeOverSocketMode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, shape{socket: true})
+	w.until("the connection is open", func() bool { return w.slack.Links() == 1 })
+	w.begins()
+	w.drive(func(r view.Run) bool { _, ok := awaited(r, "go"); return ok })
+	w.until("ben sees the gate", func() bool { _, ok := w.gateMessage("go"); return ok })
+	w.note("the bot is stopped")
+	if _, err := w.bot.end(); err != nil {
+		t.Fatal(err)
+	}
+	w.until("Slack sees that", func() bool { return w.slack.Links() == 0 })
+	w.reacts("ben", "go", "thumbsup::skin-tone-3")
+	w.reacts("chen", "go", "heavy_check_mark")
+	card := w.card()
+	w.note("tessa writes in the thread of the card")
+	asked := w.slack.Say(w.users["tessa"], w.room, "<@"+w.slack.App().User+"> release why "+version+" tested", card.TS)
+	w.until("nothing waits to be delivered but what is lost", func() bool { w.slack.Take(); return w.slack.Waiting() == 0 })
+	w.agoAlive(12 * time.Minute)
+	answers := func() (n int) {
+		for _, m := range w.slack.Ours(w.room) {
+			if m.Thread == card.TS && m.TS > asked && strings.Contains(wordsOf(m), "tested is done") {
+				n++
+			}
+		}
+		return n
+	}
+	w.note("the bot is started again")
+	w.startBot(nil)
+	w.until("the reactions have counted", func() bool { return strings.Contains(w.timeline(), "go is approved") })
+	w.until("tessa has her answer in the thread", func() bool { return answers() > 0 })
+	w.until("the channel is told of the absence", func() bool { return len(w.ours(w.room, "I was away 12 min")) > 0 })
+	w.note("the bot is killed")
+	w.bot.kill()
+	w.until("the connection is open again", func() bool { return w.slack.Links() == 1 })
+	w.released(w.drive(nil))
+	w.heard("tessa")
+	notice := w.ours(w.room, "I was away 12 min")
+	if len(notice) != 1 || answers() != 1 {
+		t.Fatalf("there are %d notices and %d answers:\n%s", len(notice), answers(), w.page())
+	}
+	for _, words := range []string{"recovered", "the reactions on go", "a command"} {
+		if !strings.Contains(wordsOf(notice[0]), words) {
+			t.Errorf("the notice does not say %q:\n%s", words, wordsOf(notice[0]))
+		}
+	}
+	t.Log(wordsOf(notice[0]))
+	history := w.timeline()
+	for _, words := range []string{"Ben Buoy approves go by a reaction", "Chen Chart approves go by a reaction", "go is approved"} {
+		if n := strings.Count(history, words); n != 1 {
+			t.Errorf("%q stands %d times in the history:\n%s", words, n, history)
+		}
+	}
+}
+
 // agoAlive has the bot, which is stopped, have been at work last so long ago.
 func (w *world) agoAlive(d time.Duration) {
 	w.t.Helper()

@@ -16,8 +16,10 @@ func TestARelease(t *testing.T) {
 	w.drive(func(r view.Run) bool { _, ok := awaited(r, "go"); return ok })
 	w.until("ben has reacted on Slack", func() bool { return w.reacts("ben", "go", "thumbsup::skin-tone-4") })
 	w.until("his vote counts", func() bool { return strings.Contains(w.timeline(), "Ben Buoy approves go by a reaction") })
+	w.until("the card on Slack says what the console's says", func() bool { return w.equal() == nil })
 	w.note("the bot is killed")
 	w.bot.kill()
+	w.until("it does so after the start", func() bool { return w.equal() == nil })
 	r := w.drive(nil)
 	tr := w.released(r)
 	if kills, err := w.bot.end(); kills != 1 || err != nil {

@@ -54,6 +54,7 @@ func allEvents() map[string]string {
 		"app_mention": "app_mentions:read", "message.channels": "channels:history", "message.groups": "groups:history",
 		"message.im": "im:history", "message.mpim": "mpim:history", "reaction_added": "reactions:read", "reaction_removed": "reactions:read",
 		"member_joined_channel": "channels:read", "member_left_channel": "channels:read", "channel_rename": "channels:read",
+		"channel_left": "channels:read", "channel_deleted": "channels:read", "group_left": "groups:read", "group_archive": "groups:read", "group_deleted": "groups:read",
 		"channel_archive": "channels:read", "channel_unarchive": "channels:read", "user_change": "users:read", "team_join": "users:read",
 		"subteam_members_changed": "usergroups:read", "app_home_opened": "", "app_uninstalled": "", "tokens_revoked": "",
 	}

@@ -128,6 +128,13 @@ func (s *Server) Remove(channel string, users ...string) {
 		if ch := s.channel(channel); ch != nil && slices.Contains(ch.Members, u) {
 			// The one who goes is told too, so the event is made first.
 			s.tellIn(ch, "member_left_channel", body{"type": "member_left_channel", "user": u, "channel": ch.ID, "channel_type": letter(ch), "team": ch.Team})
+			if u == s.app.User {
+				left := "group_left"
+				if ch.Kind == Public {
+					left = "channel_left"
+				}
+				s.tellIn(ch, left, body{"type": left, "channel": ch.ID})
+			}
 			ch.Members = slices.DeleteFunc(ch.Members, func(m string) bool { return m == u })
 		}
 	}
@@ -156,8 +163,11 @@ func (s *Server) Archive(channel string, on bool) {
 	}
 	ch.Archived = on
 	kind := "channel_archive"
-	if !on {
+	switch {
+	case !on:
 		kind = "channel_unarchive"
+	case ch.Kind != Public:
+		kind = "group_archive"
 	}
 	s.tellIn(ch, kind, body{"type": kind, "channel": ch.ID, "user": ch.Creator})
 }

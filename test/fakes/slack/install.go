@@ -92,8 +92,8 @@ func (s *Server) Install(text []byte) (App, error) {
 		if i := m.Settings.Interactivity; i != nil {
 			a.Interactive, a.InteractiveURL = i.Enabled, i.URL
 		}
-		a.Token, a.Secret = "xoxb-"+strings.ToLower(s.id("K")), strings.Repeat(strings.ToLower(s.id("5ec")), 3)[:32]
-		a.AppToken = "xapp-1-" + a.ID + "-" + strings.ToLower(s.id("L"))
+		a.Token, a.Secret = "xoxb-"+strings.Repeat(strings.ToLower(s.id("K")), 3), strings.Repeat(strings.ToLower(s.id("5ec")), 3)[:32]
+		a.AppToken = "xapp-1-" + a.ID + "-" + strings.Repeat(strings.ToLower(s.id("L")), 3)
 		s.user(a.User).DisplayName = m.Features.Bot.Name
 	})
 	return s.App(), nil

@@ -2,6 +2,7 @@ package slack
 
 import (
 	_ "embed"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"regexp"
@@ -31,12 +32,16 @@ func (s *Server) PageOf(channel, ts string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out strings.Builder
-	s.eachShown(channel, func(_ *Channel, m *Message, inThread bool) {
+	title := channel
+	s.eachShown(channel, func(ch *Channel, m *Message, inThread bool) {
+		if ch.Name != "" {
+			title = "# " + ch.Name
+		}
 		if m.TS == ts || m.Thread == ts {
 			out.WriteString(s.messageHTML(m, inThread))
 		}
 	})
-	return page(channel, out.String())
+	return page(title, out.String())
 }
 
 // ViewPage is a page with one form.
@@ -69,7 +74,7 @@ func (s *Server) ViewPage(id string) []byte {
 }
 
 func page(title, inner string) []byte {
-	return []byte("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escape(title) + "</title><style>\n" + pageStyle +
+	return []byte("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>" + escape(title) + "</title><style>\n" + pageStyle +
 		"</style></head><body><header>" + escape(title) + "</header><main>" + inner + "</main></body></html>\n")
 }
 
@@ -107,7 +112,10 @@ func (s *Server) messageHTML(m *Message, inThread bool) string {
 		out.WriteString(`<span class="edited">(edited)</span>`)
 	}
 	for _, id := range m.Files {
-		if f := s.file(id); f != nil {
+		if f := s.file(id); f != nil && strings.HasSuffix(f.Name, ".png") {
+			fmt.Fprintf(&out, `<div class="shown"><b>%s</b><img alt="%s" src="data:image/png;base64,%s"></div>`, escape(f.Name), escape(f.AltText),
+				base64.StdEncoding.EncodeToString(f.Content))
+		} else if f != nil {
 			fmt.Fprintf(&out, `<div class="file">%s<small>%d bytes</small></div>`, escape(f.Title), len(f.Content))
 		}
 	}
@@ -211,6 +219,9 @@ func (s *Server) elementHTML(e map[string]any) string {
 	label := s.textOf(e["placeholder"])
 	for _, o := range listOf(e["initial_option"]) {
 		label = s.textOf(o["text"])
+	}
+	if label == "" {
+		label = "Select an option"
 	}
 	return fmt.Sprintf(`<span class="select">%s ▾</span>`, escape(label))
 }
