@@ -171,6 +171,7 @@ func (s *Server) hangUp() {
 	for _, l := range s.links {
 		_ = l.conn.Close()
 	}
+	s.links = nil // at once: what is sent now has no connection
 }
 
 // HangUp ends every connection of Socket Mode as a network does: without a word.
