@@ -156,10 +156,11 @@ func (w *world) notes(words string) (out []fake.Note) {
 // votable is how a gate message on GitLab says that it is open.
 const votable = "On this comment"
 
-// gateNote is the open gate message that has the words.
+// gateNote is the open gate message that has the words. While the bot binds it anew, as after a kill in the
+// middle of posting it, no reaction counts, and people would be asked to react again.
 func (w *world) gateNote(words string) (fake.Note, bool) {
 	for _, n := range w.notes(words) {
-		if strings.Contains(n.Body, votable) && strings.Contains(n.Body, " note=") {
+		if strings.Contains(n.Body, votable) && strings.Contains(n.Body, " note=") && !strings.Contains(n.Body, " after=?") {
 			return n, true
 		}
 	}
