@@ -149,7 +149,7 @@ func missingScope(ctx context.Context, p *patient) []symptom {
 		if len(t.Scopes) > 0 {
 			has = strings.Join(t.Scopes, ", ")
 		}
-		return []symptom{{"the bot's token does not have the scope api; its scopes are: " + gitlab.Clean(has, 200), ""}}
+		return []symptom{{"the bot's token does not have the scope api; its scopes are: " + card.Line(has, 200), ""}}
 	})
 }
 

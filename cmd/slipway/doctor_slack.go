@@ -145,7 +145,7 @@ func needlessSlackScopes(ctx context.Context, p *patient) []symptom {
 			return unlooked()
 		}
 		if more := setup.Needless(me.Scopes); len(more) > 0 {
-			return []symptom{{"the bot's token has scopes that are never used: " + slack.Clean(strings.Join(more, ", "), 300), ""}}
+			return []symptom{{"the bot's token has scopes that are never used: " + card.Line(strings.Join(more, ", "), 300), ""}}
 		}
 		return nil
 	})(ctx, p)

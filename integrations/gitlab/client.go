@@ -19,6 +19,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 	"golang.org/x/time/rate"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -162,7 +163,7 @@ func (c *Client) ProjectID(ctx context.Context, remote string) (int, error) {
 		}
 		return 0, err
 	}
-	now := Clean(got.PathWithNamespace, 300)
+	now := card.Line(got.PathWithNamespace, 300)
 	switch {
 	case got.ID != p.id:
 		return 0, errs.E(op, errs.Unavailable, fmt.Errorf("asked for project %d, GitLab gave project %d", p.id, got.ID)).Hint("look whether the address of GitLab is right")
@@ -208,7 +209,7 @@ func (c *Client) Me(ctx context.Context) (User, error) {
 	if got.ID <= 0 {
 		return User{}, errs.E("gitlab.account", errs.Unavailable, errors.New("GitLab does not say whose token this is")).Hint("look whether the address of GitLab is right")
 	}
-	me = User{ID: got.ID, Username: Clean(got.Username, 255), Name: Clean(got.Name, 255)}
+	me = User{ID: got.ID, Username: card.Line(got.Username, 255), Name: card.Line(got.Name, 255)}
 	c.mu.Lock()
 	c.me, c.meAge = me, c.now()
 	c.mu.Unlock()

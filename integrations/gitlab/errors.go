@@ -11,6 +11,7 @@ import (
 
 	gogitlab "github.com/xanzy/go-gitlab"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -38,7 +39,7 @@ func Err(op string, resp *gogitlab.Response, err error, wrote bool) error {
 	}
 	var answer *gogitlab.ErrorResponse
 	if errors.As(err, &answer) {
-		words = Clean(answer.Message, 300)
+		words = card.Line(answer.Message, 300)
 		if answer.Response != nil {
 			status = answer.Response.StatusCode
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -40,7 +41,7 @@ func (c *Client) pathOf(remote string) (string, error) {
 		case "ssh", "git+ssh":
 		case "http", "https":
 			if !strings.EqualFold(u.Host, c.base.Host) {
-				return bad("it is on " + Clean(u.Host, 200))
+				return bad("it is on " + card.Line(u.Host, 200))
 			}
 			under := strings.TrimPrefix(c.base.Path+"/", "/")
 			if !strings.HasPrefix(path, under) {
@@ -63,5 +64,5 @@ func shown(remote string) string {
 		u.User = nil
 		remote = u.String()
 	}
-	return Clean(remote, 300)
+	return card.Line(remote, 300)
 }

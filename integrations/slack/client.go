@@ -19,6 +19,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -85,7 +86,7 @@ func New(o Options) (*Client, error) {
 	case o.AppToken != "" && !plain(o.AppToken, "xapp-"):
 		return bad("put the App-Level Token, which begins with xapp-, alone into its file", "the app-level token for Slack is none")
 	case !teamID.MatchString(o.Team):
-		return bad("write the id of the workspace, such as T0123ABCD", "%q is not the id of a workspace of Slack", Clean(o.Team, 60))
+		return bad("write the id of the workspace, such as T0123ABCD", "%q is not the id of a workspace of Slack", card.Line(o.Team, 60))
 	case o.Now == nil:
 		return nil, errs.E("slack", errs.Internal, errors.New("the Slack client has no clock"))
 	}
@@ -156,7 +157,7 @@ func (c *Client) Look(ctx context.Context) (Self, error) {
 	case who.TeamID == "" || who.UserID == "":
 		return Self{}, errs.E(op, errs.Unavailable, errors.New("the answer of Slack does not say whose token this is")).Hint("look whether the address of Slack's API is right")
 	case who.TeamID != c.o.Team:
-		return Self{}, errs.E(op, errs.Denied, fmt.Errorf("the token for Slack is of the workspace %s; the configuration says %s", Clean(who.TeamID, 40), c.o.Team)).
+		return Self{}, errs.E(op, errs.Denied, fmt.Errorf("the token for Slack is of the workspace %s; the configuration says %s", card.Line(who.TeamID, 40), c.o.Team)).
 			Hint("install the app into %s, and put its token into token_file", c.o.Team)
 	case who.BotID == "":
 		return Self{}, errs.E(op, errs.Denied, errors.New("the token for Slack is not that of a bot")).Hint("put the Bot User OAuth Token, which begins with xoxb-, into token_file")
@@ -165,7 +166,7 @@ func (c *Client) Look(ctx context.Context) (Self, error) {
 	if err != nil {
 		return Self{}, err
 	}
-	me := Self{Team: who.TeamID, URL: who.URL, User: who.UserID, Bot: who.BotID, App: app, Name: Clean(who.User, 80), Scopes: scopes(head)}
+	me := Self{Team: who.TeamID, URL: who.URL, User: who.UserID, Bot: who.BotID, App: app, Name: card.Line(who.User, 80), Scopes: scopes(head)}
 	c.mu.Lock()
 	c.me, c.meAge = me, c.o.Now()
 	c.mu.Unlock()
@@ -193,7 +194,7 @@ func (c *Client) appOf(ctx context.Context, op, bot string) (string, error) {
 	case what.Bot.ID != bot:
 		return "", errs.E(op, errs.Unavailable, errors.New("the answer of Slack does not say which app the token is of")).Hint(Later)
 	case c.o.App != "" && what.Bot.AppID != c.o.App:
-		return "", errs.E(op, errs.Denied, fmt.Errorf("the token for Slack is of the app %s; the configuration says %s", Clean(what.Bot.AppID, 40), c.o.App)).
+		return "", errs.E(op, errs.Denied, fmt.Errorf("the token for Slack is of the app %s; the configuration says %s", card.Line(what.Bot.AppID, 40), c.o.App)).
 			Hint("copy the Bot User OAuth Token of %s into token_file", c.o.App)
 	}
 	return what.Bot.AppID, nil

@@ -14,6 +14,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	fake "slipway/test/fakes/slack"
 )
@@ -353,7 +354,7 @@ func FuzzParse(f *testing.F) {
 		if team, user, err := ParseAccount(s); err == nil && AccountID(team, user) != s {
 			t.Errorf("%q became %q", s, AccountID(team, user))
 		}
-		if c := Clean(s, 20); len([]rune(c)) > 20 {
+		if c := card.Line(s, 20); len([]rune(c)) > 20 {
 			t.Errorf("%q is too long", c)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -17,7 +18,7 @@ func (c *Client) Connection(ctx context.Context) (address string, err error) {
 	_, address, err = c.API().StartSocketModeContext(ctx)
 	var said slackgo.SlackErrorResponse
 	if errors.As(err, &said) && neverOpens(said.Err) {
-		return "", errs.E(op, errs.Denied, fmt.Errorf("no connection of Socket Mode is opened by Slack (%s)", Clean(said.Err, 80))).
+		return "", errs.E(op, errs.Denied, fmt.Errorf("no connection of Socket Mode is opened by Slack (%s)", card.Line(said.Err, 80))).
 			Hint("turn Socket Mode on for the app, and put an app-level token of it with the scope connections:write into app_token_file")
 	}
 	return address, Err(op, err, false)

@@ -12,6 +12,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -71,7 +72,7 @@ func tooMany(op string, d time.Duration) error {
 
 // refused is an answer that names an error.
 func refused(op string, said slackgo.SlackErrorResponse, wrote bool) error {
-	name := Clean(said.Err, 80)
+	name := card.Line(said.Err, 80)
 	say := func(kind errs.Kind, text, hint string) error {
 		return errs.E(op, kind, refusal{name, text}).Hint("%s", hint)
 	}
@@ -79,7 +80,7 @@ func refused(op string, said slackgo.SlackErrorResponse, wrote bool) error {
 	case "not_authed", "invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_allowed_token_type", "org_login_required":
 		return say(errs.Denied, "Slack does not accept the bot's token ("+name+")", "install the app into the workspace again, and put its Bot User OAuth Token into token_file")
 	case "missing_scope":
-		needed := Clean(said.Needed, 200)
+		needed := card.Line(said.Needed, 200)
 		if needed == "" {
 			needed = "that this needs"
 		}
@@ -117,7 +118,7 @@ func refused(op string, said slackgo.SlackErrorResponse, wrote bool) error {
 	}
 	text := "Slack does not accept this (" + name + ")"
 	for _, m := range said.ResponseMetadata.Messages {
-		text += ": " + Clean(m, 200)
+		text += ": " + card.Line(m, 200)
 		break
 	}
 	return say(errs.Invalid, text, "its words say what is wrong")

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -66,7 +67,7 @@ const slackbot = "USLACKBOT"
 func (c *Client) User(ctx context.Context, id string) (User, error) {
 	const op = "slack.user"
 	if !userID.MatchString(id) {
-		return User{}, errs.E(op, errs.Invalid, fmt.Errorf("%q is not the id of an account of Slack", Clean(id, 60))).Hint("write the member id, which begins with U")
+		return User{}, errs.E(op, errs.Invalid, fmt.Errorf("%q is not the id of an account of Slack", card.Line(id, 60))).Hint("write the member id, which begins with U")
 	}
 	var got struct {
 		User remote `json:"user"`
@@ -78,10 +79,10 @@ func (c *Client) User(ctx context.Context, id string) (User, error) {
 	if r.ID != id || !teamID.MatchString(r.TeamID) {
 		return User{}, errs.E(op, errs.Unavailable, errors.New("the answer of Slack is about another account than it was asked for")).Hint(Later)
 	}
-	u := User{ID: r.ID, Team: r.TeamID, Handle: Clean(r.Name, 80), Bot: r.Bot || r.Workflow || r.Connect || r.Profile.BotID != "" || r.ID == slackbot,
+	u := User{ID: r.ID, Team: r.TeamID, Handle: card.Line(r.Name, 80), Bot: r.Bot || r.Workflow || r.Connect || r.Profile.BotID != "" || r.ID == slackbot,
 		Guest: r.Guest || r.Single, Away: r.Stranger || r.TeamID != c.o.Team, Invited: r.Invited, Gone: r.Deleted}
 	for _, name := range []string{r.Profile.DisplayName, r.RealName, r.Profile.RealName, r.Name} {
-		if u.Name = Clean(name, 80); u.Name != "" {
+		if u.Name = card.Line(name, 80); u.Name != "" {
 			break
 		}
 	}
@@ -147,7 +148,7 @@ func (c *Client) Standing(ctx context.Context, user string) (ok bool, why string
 func (c *Client) Group(ctx context.Context, id string) ([]string, error) {
 	const op = "slack.group"
 	if !groupID.MatchString(id) {
-		return nil, errs.E(op, errs.Invalid, fmt.Errorf("%q is not the id of a user group of Slack", Clean(id, 60))).Hint("write the id of the group, which begins with S")
+		return nil, errs.E(op, errs.Invalid, fmt.Errorf("%q is not the id of a user group of Slack", card.Line(id, 60))).Hint("write the id of the group, which begins with S")
 	}
 	var got struct {
 		Users *[]string `json:"users"`

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 )
 
@@ -30,7 +31,7 @@ func (p Place) ID() string { return p.Team + "/" + p.Channel }
 func ParsePlace(id string) (Place, error) {
 	team, channel, ok := strings.Cut(id, "/")
 	if !ok || !teamID.MatchString(team) || !channelID.MatchString(channel) {
-		return Place{}, errs.E("slack.place", errs.Invalid, fmt.Errorf("%q is not a channel of Slack", Clean(id, 60))).Hint("write TEAM/CHANNEL, with their ids")
+		return Place{}, errs.E("slack.place", errs.Invalid, fmt.Errorf("%q is not a channel of Slack", card.Line(id, 60))).Hint("write TEAM/CHANNEL, with their ids")
 	}
 	return Place{team, channel}, nil
 }
@@ -42,7 +43,7 @@ func AccountID(team, user string) string { return team + "/" + user }
 func ParseAccount(id string) (team, user string, err error) {
 	team, user, ok := strings.Cut(id, "/")
 	if !ok || !teamID.MatchString(team) || !userID.MatchString(user) {
-		return "", "", errs.E("slack.account", errs.Invalid, fmt.Errorf("%q is not an account of Slack", Clean(id, 60))).Hint("write TEAM/USER, with their ids")
+		return "", "", errs.E("slack.account", errs.Invalid, fmt.Errorf("%q is not an account of Slack", card.Line(id, 60))).Hint("write TEAM/USER, with their ids")
 	}
 	return team, user, nil
 }

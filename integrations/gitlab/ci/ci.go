@@ -20,6 +20,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 
 	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/bot/pipeline"
 	"slipway/integrations/gitlab"
@@ -228,11 +229,11 @@ func state(status string) string {
 
 // page is the address of a page that GitLab gave, for people.
 func page(url string) string {
-	if url = gitlab.Clean(url, 500); strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://") {
+	if url = card.Line(url, 500); strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://") {
 		return url
 	}
 	return ""
 }
 
 // quote shows text from outside on one line.
-func quote(text string) string { return strconv.Quote(gitlab.Clean(text, 80)) }
+func quote(text string) string { return strconv.Quote(card.Line(text, 80)) }

@@ -9,6 +9,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 
 	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/bot/pipeline"
 	"slipway/integrations/gitlab"
@@ -115,7 +116,7 @@ func (p project) told(ctx context.Context, got *gogitlab.Pipeline) (string, erro
 // failed says which jobs failed, with the ends of their logs.
 func (p project) failed(ctx context.Context, got *gogitlab.Pipeline, jobs []*gogitlab.Job) (string, error) {
 	if len(jobs) == 0 {
-		if why := gitlab.Clean(got.YamlErrors, 500); why != "" {
+		if why := card.Line(got.YamlErrors, 500); why != "" {
 			return ".gitlab-ci.yml is wrong: " + why, nil
 		}
 		return p.failedBelow(ctx, got)
@@ -126,7 +127,7 @@ func (p project) failed(ctx context.Context, got *gogitlab.Pipeline, jobs []*gog
 	}
 	for _, j := range jobs[:min(toldJobs, len(jobs))] {
 		fmt.Fprintf(&b, "%s failed", title(j))
-		if why := strings.ReplaceAll(gitlab.Clean(j.FailureReason, 100), "_", " "); why != "" {
+		if why := strings.ReplaceAll(card.Line(j.FailureReason, 100), "_", " "); why != "" {
 			b.WriteString(": " + why)
 		}
 		b.WriteString("\n")
@@ -172,7 +173,7 @@ func (p project) failedBelow(ctx context.Context, got *gogitlab.Pipeline) (strin
 
 // title names a job.
 func title(j *gogitlab.Job) string {
-	return fmt.Sprintf("the job %s (stage %s)", gitlab.Clean(j.Name, 80), gitlab.Clean(j.Stage, 40))
+	return fmt.Sprintf("the job %s (stage %s)", card.Line(j.Name, 80), card.Line(j.Stage, 40))
 }
 
 // named lists jobs by their names.
@@ -186,7 +187,7 @@ func named(jobs []*gogitlab.Job) string {
 			names = append(names, fmt.Sprintf("and %d more", len(jobs)-i))
 			break
 		}
-		names = append(names, gitlab.Clean(j.Name, 80))
+		names = append(names, card.Line(j.Name, 80))
 	}
 	if len(jobs) == 1 {
 		return "the job " + names[0]

@@ -11,6 +11,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 
 	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/bot/pipeline"
 	"slipway/integrations/gitlab"
@@ -218,7 +219,7 @@ func (p project) create(ctx context.Context, key action.Key, in pipeline.StartIn
 		return pipeline.StartOut{}, err
 	}
 	moved := func(to string) error {
-		return p.fail(errs.Conflict, "push the commit to a branch of its own, or begin again on top of "+gitlab.Clean(to, 64),
+		return p.fail(errs.Conflict, "push the commit to a branch of its own, or begin again on top of "+card.Line(to, 64),
 			"%s is at %s, so that no pipeline of %s can be started", quote(in.Ref), quote(to), in.Commit)
 	}
 	if now.commit != in.Commit {

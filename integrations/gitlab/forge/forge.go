@@ -20,6 +20,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 
 	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -184,7 +185,7 @@ func checkCommit(op, what, id string) error {
 }
 
 // quote shows text from outside on one line.
-func quote(text string) string { return strconv.Quote(gitlab.Clean(text, 80)) }
+func quote(text string) string { return strconv.Quote(card.Line(text, 80)) }
 
 // account is how an account is written in people: its number, since names may change.
 func account(id int) string { return gitlab.Provider + ":" + strconv.Itoa(id) }
@@ -194,5 +195,5 @@ func name(u *gogitlab.BasicUser) string {
 	if u == nil {
 		return "somebody"
 	}
-	return gitlab.Clean(u.Username, 60)
+	return card.Line(u.Username, 60)
 }

@@ -10,6 +10,7 @@ import (
 
 	gogitlab "github.com/xanzy/go-gitlab"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -128,16 +129,16 @@ func (p project) opened(ctx context.Context, m *gogitlab.Milestone) ([]item, err
 	var items []item
 	for _, r := range merges {
 		if r != nil && (r.State == "opened" || r.State == "locked") && r.IID > 0 && in(r.Milestone) {
-			items = append(items, item{iid: r.IID, merge: true, title: gitlab.Clean(r.Title, shownTitle), author: name(r.Author)})
+			items = append(items, item{iid: r.IID, merge: true, title: card.Line(r.Title, shownTitle), author: name(r.Author)})
 		}
 	}
 	for _, i := range issues {
 		if i == nil || i.State != "opened" || i.IID <= 0 || !in(i.Milestone) {
 			continue
 		}
-		one := item{iid: i.IID, title: gitlab.Clean(i.Title, shownTitle), author: "somebody"}
+		one := item{iid: i.IID, title: card.Line(i.Title, shownTitle), author: "somebody"}
 		if i.Author != nil {
-			one.author = gitlab.Clean(i.Author.Username, 60)
+			one.author = card.Line(i.Author.Username, 60)
 		}
 		if i.Confidential { // a card is read by more people than the issue
 			one.title, one.author = "a confidential issue", "not shown"
@@ -173,5 +174,5 @@ func address(url string) string {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") || strings.ContainsAny(url, " <>\"`") {
 		return ""
 	}
-	return gitlab.Clean(url, 1000)
+	return card.Line(url, 1000)
 }

@@ -10,6 +10,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 
 	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -64,8 +65,8 @@ func (a MergeRequest) Do(ctx context.Context, _ action.Key, in MergeRequestIn) (
 		return MergeRequestOut{}, p.read(resp, err)
 	}
 	out := MergeRequestOut{State: m.State, SHA: m.SHA, Approved: given.Approved, ApprovalsLeft: max(0, given.ApprovalsLeft), ApprovedBy: []string{},
-		MergeCommit: became(m), Draft: m.Draft || m.WorkInProgress, Conflicts: m.HasConflicts, URL: address(m.WebURL), Title: gitlab.Clean(m.Title, shownTitle),
-		Source: gitlab.Clean(m.SourceBranch, 250), Target: gitlab.Clean(m.TargetBranch, 250), Authors: []string{}}
+		MergeCommit: became(m), Draft: m.Draft || m.WorkInProgress, Conflicts: m.HasConflicts, URL: address(m.WebURL), Title: card.Line(m.Title, shownTitle),
+		Source: card.Line(m.SourceBranch, 250), Target: card.Line(m.TargetBranch, 250), Authors: []string{}}
 	for _, by := range given.ApprovedBy {
 		if by != nil && by.User != nil && by.User.ID > 0 {
 			out.ApprovedBy = append(out.ApprovedBy, account(by.User.ID))
@@ -75,7 +76,7 @@ func (a MergeRequest) Do(ctx context.Context, _ action.Key, in MergeRequestIn) (
 		out.Authors = append(out.Authors, account(m.Author.ID))
 	}
 	if m.HeadPipeline != nil && (m.HeadPipeline.SHA == m.SHA || m.HeadPipeline.SHA == "") {
-		out.Pipeline = gitlab.Clean(m.HeadPipeline.Status, 30)
+		out.Pipeline = card.Line(m.HeadPipeline.Status, 30)
 	}
 	out.Told = told(in.IID, out)
 	return out, nil

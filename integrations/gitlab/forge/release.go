@@ -10,6 +10,7 @@ import (
 	gogitlab "github.com/xanzy/go-gitlab"
 
 	"slipway/bot/action"
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -180,7 +181,7 @@ func (a Release) look(ctx context.Context, in ReleaseIn) (project, *stored, erro
 	}
 	by := ""
 	if r.Author.Username != "" {
-		by = ", by " + gitlab.Clean(r.Author.Username, 60)
+		by = ", by " + card.Line(r.Author.Username, 60)
 	}
 	return p, nil, p.bad(errs.Exists, "the tag %s has a release with another text on GitLab%s: %s", in.Tag, by, p.released(r, in.Tag).URL).
 		Hint("if its text may go, say replace: true, or delete the release on its page; else leave this step out")

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"slipway/bot/card"
 )
 
 // joiner is an invisible character of no width (U+2060, WORD JOINER). GitLab's filters for
@@ -86,8 +88,7 @@ func visible(s string) string {
 		case unicode.IsSpace(r):
 			space = true
 			continue
-		case r == '\u200d' && emojiPart(last): // it joins emoji
-		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), unicode.Is(unicode.Cs, r), blank(r):
+		case card.Acts(r, last):
 			r = unicode.ReplacementChar
 		}
 		if space && b.Len() > 0 {
@@ -98,18 +99,4 @@ func visible(s string) string {
 		last = r
 	}
 	return b.String()
-}
-
-// emojiPart reports whether a joiner after r may join emoji.
-func emojiPart(r rune) bool {
-	return r == '\ufe0f' || r >= 0x1f000 && r <= 0x1faff || r >= 0x2600 && r <= 0x27bf
-}
-
-// blank are letters and symbols without a picture.
-func blank(r rune) bool {
-	switch r {
-	case '\u115f', '\u1160', '\u2800', '\u3164', '\uffa0':
-		return true
-	}
-	return false
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -229,7 +230,7 @@ func (p *Past) written(project int, e event, thread string) (Written, error) {
 	return Written{ID: fmt.Sprintf("note-%d", n.ID), Project: project, Place: place.ID(), Account: n.Author.ID, At: n.CreatedAt.UTC(), Event: event, Body: raw}, nil
 }
 
-func oneLine(s string) string { return gitlab.Clean(s, 255) }
+func oneLine(s string) string { return card.Line(s, 255) }
 
 // activity asks for a page of a project's events.
 type activity struct {

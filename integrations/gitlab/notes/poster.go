@@ -281,7 +281,7 @@ func (p *Poster) reactions(ctx context.Context, ref Ref) (out []Reaction, open b
 			return
 		}
 		seen[r] = true
-		r.Name = gitlab.Clean(a.User.Username, 255)
+		r.Name = card.Line(a.User.Username, 255)
 		out = append(out, r)
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	gogitlab "github.com/xanzy/go-gitlab"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -161,7 +162,7 @@ func Examine(all []Hook, w Wanted) Examined {
 	h := e.Hook
 	e.Elsewhere = !strings.EqualFold(hostOf(h.URL), hostOf(w.URL))
 	if h.URL != w.URL {
-		e.Wrong = append(e.Wrong, fmt.Sprintf("it sends to %s", gitlab.Clean(withoutUser(h.URL), 200)))
+		e.Wrong = append(e.Wrong, fmt.Sprintf("it sends to %s", card.Line(withoutUser(h.URL), 200)))
 	}
 	var off, on []string
 	for _, event := range allEvents() {
@@ -240,7 +241,7 @@ func (s *Setup) Install(ctx context.Context, w Wanted) (did []string, h Hook, er
 		case Beside:
 			e = Examined{}
 		default:
-			return nil, Hook{}, errs.E("gitlab.hooks", errs.Conflict, fmt.Errorf("hook %d of project %d sends to %s, which may be another bot", e.Hook.ID, w.Project, gitlab.Clean(withoutUser(e.Hook.URL), 200))).
+			return nil, Hook{}, errs.E("gitlab.hooks", errs.Conflict, fmt.Errorf("hook %d of project %d sends to %s, which may be another bot", e.Hook.ID, w.Project, card.Line(withoutUser(e.Hook.URL), 200))).
 				Hint("if this bot was there before, install with --take-over; if another bot is there, with --beside, which leaves that hook as it is")
 		}
 	}

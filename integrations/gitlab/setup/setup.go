@@ -15,6 +15,7 @@ import (
 
 	gogitlab "github.com/xanzy/go-gitlab"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/gitlab"
 )
@@ -48,7 +49,7 @@ func (s *Setup) Token(ctx context.Context) (Token, error) {
 	if got.Expires != "" {
 		day, err := time.Parse(time.DateOnly, got.Expires)
 		if err != nil {
-			return Token{}, errs.E("gitlab.token", errs.Unavailable, fmt.Errorf("GitLab says that the token expires on %q, which is no day", gitlab.Clean(got.Expires, 40))).
+			return Token{}, errs.E("gitlab.token", errs.Unavailable, fmt.Errorf("GitLab says that the token expires on %q, which is no day", card.Line(got.Expires, 40))).
 				Hint("look whether the address of GitLab is right")
 		}
 		t.Expires = day

@@ -241,7 +241,7 @@ func (p *Poster) write(ctx context.Context, op string, place slack.Place, ts str
 }
 
 func strangeRef(op string, ref Ref) error {
-	return errs.E(op, errs.Gone, fmt.Errorf("%q names no message of Slack", slack.Clean(ref.Message, 60))).Hint("a message is named by its time, such as 1700000000.000100")
+	return errs.E(op, errs.Gone, fmt.Errorf("%q names no message of Slack", card.Line(ref.Message, 60))).Hint("a message is named by its time, such as 1700000000.000100")
 }
 
 // voice is what a text needs to know besides its card; again is for a message that is there already.

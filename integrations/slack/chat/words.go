@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"slipway/bot/card"
 )
 
 // visible makes s one line without characters that act instead of being seen: they become "�". Spaces
@@ -15,28 +17,13 @@ func visible(s string) string {
 		switch {
 		case unicode.IsSpace(r):
 			r = ' '
-		case r == '\u200d' && emojiPart(last): // it joins emoji
-		case unicode.Is(unicode.Cc, r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), unicode.Is(unicode.Cs, r), blank(r):
+		case card.Acts(r, last):
 			r = unicode.ReplacementChar
 		}
 		b.WriteRune(r)
 		last = r
 	}
 	return strings.Trim(b.String(), " ")
-}
-
-// emojiPart reports whether a joiner after r may join emoji.
-func emojiPart(r rune) bool {
-	return r == '\ufe0f' || r >= 0x1f000 && r <= 0x1faff || r >= 0x2600 && r <= 0x27bf
-}
-
-// blank are letters and symbols without a picture.
-func blank(r rune) bool {
-	switch r {
-	case '\u115f', '\u1160', '\u2800', '\u3164', '\uffa0':
-		return true
-	}
-	return false
 }
 
 // single is s as one line with single spaces.

@@ -16,6 +16,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"slipway/bot/card"
 	"slipway/bot/errs"
 	"slipway/integrations/slack"
 )
@@ -45,7 +46,7 @@ func (s *Setup) Channel(ctx context.Context, id string) (Channel, error) {
 	if got == nil || got.ID != id {
 		return Channel{}, errs.E(op, errs.Unavailable, fmt.Errorf("the answer is about another channel than %s", id)).Hint(slack.Later)
 	}
-	return Channel{Name: slack.Clean(got.Name, 80), Member: got.IsMember, Archived: got.IsArchived, Shared: got.IsExtShared}, nil
+	return Channel{Name: card.Line(got.Name, 80), Member: got.IsMember, Archived: got.IsArchived, Shared: got.IsExtShared}, nil
 }
 
 // Clock is by how much the clock of this machine is ahead of Slack's, as the Date of an answer tells it:
